@@ -1,0 +1,55 @@
+"""The root of every error in Zhenglian, and the exit codes of `zl`.
+
+Each package has an `errors.py` of its own whose classes derive from `ZhenglianError`, one class
+a cause. An error carries a stable code for machines, a sentence that says what happened and one
+that says what to do next. Both sentences are gettext message ids: English here, translated by
+the catalogue of the package that defines the class (see `schemas.texts`).
+
+Parameters of an error reach logs and screens. Never put a personal value, a key or a passphrase
+in one: name the field, not its content.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a `zl` process returns."""
+
+    DONE = 0
+    REJECTED = 1
+    USAGE = 2
+    MALFORMED = 3
+    ENVIRONMENT = 4
+    UNDETERMINED = 5
+
+
+class ZhenglianError(Exception):
+    """Root of all errors. Subclasses set the four class variables; parameters fill the templates."""
+
+    code: ClassVar[str] = "ZL-ERROR"
+    exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
+    message: ClassVar[str] = "Something failed."
+    hint: ClassVar[str] = ""
+
+    def __init__(self, **params: object) -> None:
+        super().__init__()
+        self.params = params
+
+    def __str__(self) -> str:
+        return self.message.format(**self.params)
+
+    def diagnostics(self) -> dict[str, str]:
+        """Code, message and hint in English, for machines and logs."""
+        return {"code": self.code, "message": str(self), "hint": self.hint.format(**self.params)}
+
+
+class MalformedInput(ZhenglianError):
+    """Base for input that cannot be parsed or breaks a rule of its format."""
+
+    code = "ZL-INPUT-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "The input is malformed: {reason}."
+    hint = "Check that the file or text is complete and of the expected kind."
