@@ -1,0 +1,148 @@
+"""`zl`: the one command.
+
+The front door chooses the language, loads only the role that was asked for (so that `zl wallet`
+does not wait for the issuer's server libraries), and turns every error into a sentence, a stable
+code and an exit code. It promises that no failure of the program itself can be mistaken for a
+verdict: exit code 1 means "rejected" and comes from nowhere else.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from schemas.errors import ExitCode, ZhenglianError
+from schemas.texts import LANGUAGES, Texts, choose_language, load_texts, localize
+
+# The sentences that stand beside each role in `zl --help`.
+ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "demo": ("zhenglian.demo.cli", "Run the whole journey of one credential on this machine."),
+    "issuer": ("issuer.cli", "The data administration: issue, revoke, serve."),
+    "registry": ("registry.cli", "The chain: serve it, read it, verify it."),
+    "schemas": ("schemas.cli", "The credential types and the checks of identifiers."),
+    "verifier": ("verifier.cli", "The department's desk: ask, scan, verify."),
+    "wallet": ("wallet.cli", "The citizen's wallet; alone, it opens the terminal app."),
+}
+
+
+def _build_role(name: str, language: str) -> Any:
+    module = import_module(ROLES[name][0])
+    texts = load_texts(module.__name__.partition(".")[0], language)
+    return typer.main.get_command(module.build_app(texts))
+
+
+def _root(language: str, wanted: str | None) -> Any:
+    _ = load_texts("zhenglian", language)
+
+    class Roles(TyperGroup):
+        """Commands that are imported when they are first asked for."""
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            return sorted(ROLES)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in ROLES:
+                return None
+            # The other roles need one sentence in the help, not their servers imported.
+            if cmd_name != wanted:
+                return typer.core.TyperCommand(cmd_name, help=_(ROLES[cmd_name][1]))
+            command = _build_role(cmd_name, language)
+            command.name = cmd_name
+            return command
+
+    app = typer.Typer(
+        cls=Roles,
+        name="zl",
+        help=_("Zhenglian: verifiable credentials for government services."),
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root(
+        lang: str = typer.Option(
+            "", "--lang", help=_("Language of messages: {choices}.", choices=", ".join(LANGUAGES))
+        ),
+    ) -> None:
+        del lang  # read from the arguments before anything was built; see `main`
+
+    return typer.main.get_command(app)
+
+
+def _read_ahead(arguments: Sequence[str]) -> tuple[str | None, str | None]:
+    """The language asked for and the role, before any parser exists."""
+    language = None
+    words = iter(arguments)
+    for word in words:
+        if word == "--lang":
+            language = next(words, None)
+        elif word.startswith("--lang="):
+            language = word.partition("=")[2]
+        elif not word.startswith("-"):
+            return language, word
+    return language, None
+
+
+def report(error: ZhenglianError, language: str, *, as_json: bool) -> None:
+    """Tell a person (stderr) or a machine (`--json`: stdout) what happened and what to do."""
+    told = localize(error, language)
+    if as_json:
+        print(json.dumps({"error": told}, ensure_ascii=False))  # noqa: T201 - the command's output
+        return
+    _: Texts = load_texts("zhenglian", language)
+    print(_("Error {code}: {message}", **told), file=sys.stderr)  # noqa: T201 - the front door speaks
+    if told["hint"]:
+        print(f"  {told['hint']}", file=sys.stderr)  # noqa: T201 - the front door speaks
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command line and return its exit code; never raises but for an interrupt."""
+    explicit, role = _read_ahead(arguments)
+    language = choose_language(environ, explicit)
+    as_json = "--json" in arguments
+    try:
+        result = _root(language, role).main(list(arguments), prog_name="zl", standalone_mode=False)
+    except ZhenglianError as error:
+        report(error, language, as_json=as_json)
+        return int(error.exit_code)
+    except typer.Abort:
+        return int(ExitCode.USAGE)
+    except typer._click.exceptions.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except BrokenPipeError:
+        # The reader left (`zl … | head`). Nothing more can be told to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
+        # Where, but not what: an exception's own words may quote a personal value.
+        print("".join(traceback.format_tb(error.__traceback__)), file=sys.stderr)  # noqa: T201
+        defect = UnexpectedFailure(kind=type(error).__name__)
+        report(defect, language, as_json=as_json)
+        return int(defect.exit_code)
+    return int(result) if isinstance(result, int) else int(ExitCode.DONE)
+
+
+class UnexpectedFailure(ZhenglianError):
+    """A defect of this program, or an environment that nobody foresaw."""
+
+    code = "ZL-UNEXPECTED"
+    exit_code = ExitCode.ENVIRONMENT
+    message = "The program failed in a way that it did not foresee ({kind})."
+    hint = "Nothing was decided. The lines above say where; please report them."
+
+
+def main() -> None:
+    """Entry point of the `zl` script."""
+    try:
+        code = run(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
