@@ -1,0 +1,232 @@
+"""What a credential is worth by a trust bundle: the checks that wallet and desk share.
+
+Each check raises the error that says why the credential fails (`exit_code` REJECTED or
+MALFORMED) or why nobody can know (UNDETERMINED), and returns what it learned otherwise. A bundle
+is a picture of the chain at one time: what it says holds for that time, and what it *lacks*
+proves nothing once it is old. So absence rejects only while the bundle is fresh.
+
+The checks expect a credential whose issuer signature was verified; they say nothing about
+signatures or holders. They use neither network nor clock: the caller gives the time.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from credentials.anchor import anchor_of
+from credentials.canonical import Canonicalizer
+from credentials.model import validity_period
+from credentials.proofs import verify_proof
+from credentials.status import StatusEntry, StatusList, status_entries
+from registry.entries import anchor_leaf_hash
+from registry.errors import (
+    AnchorMissing,
+    AnchorUnknown,
+    BundleStale,
+    CredentialExpired,
+    CredentialNotYetValid,
+    CredentialRevoked,
+    CredentialSuspended,
+    DigestMismatch,
+    EntitlementExceeded,
+    EntitlementMissing,
+    IssuerNotAccredited,
+    StatusListInvalid,
+    StatusStale,
+    StatusUnknown,
+)
+from registry.trust import Accreditation, AnchorFound, Entitlement, TrustBundle
+from schemas.scenario import Scenario, scenario_for_types
+
+SKEW: Final = timedelta(seconds=60)
+"""Clocks of counters and phones differ by this much; a validity bound is stretched by it."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How old knowledge may be before it stops deciding."""
+
+    max_bundle_age: timedelta = timedelta(days=7)
+    max_status_age: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class StatusKnowledge:
+    """The credential's bits were clear in lists of this date (the oldest of them)."""
+
+    as_of: datetime | None
+
+
+@dataclass
+class Assurance:
+    """The checks against one bundle. Decoded status lists are kept: they belong to the bundle."""
+
+    bundle: TrustBundle
+    canonicalizer: Canonicalizer
+    policy: Policy = field(default_factory=Policy)
+    _lists: dict[str, tuple[StatusList, datetime]] = field(default_factory=dict, repr=False)
+
+    def check_bundle(self, now: datetime) -> datetime:
+        """The time of the bundle's quorum. Raises `BundleStale`."""
+        if now - self.bundle.time > self.policy.max_bundle_age:
+            raise BundleStale(
+                as_of=_day(self.bundle.time), days=self.policy.max_bundle_age.days
+            )
+        return self.bundle.time
+
+    def absent(self, now: datetime, error: Exception) -> Exception:
+        """`error`, unless the bundle is too old for its silence to mean anything."""
+        try:
+            self.check_bundle(now)
+        except BundleStale as stale:
+            return stale
+        return error
+
+    def check_issuer(self, credential: Mapping[str, Any], now: datetime) -> Accreditation:
+        """The issuer was accredited for this type when the credential began to be valid."""
+        did = issuer_of(credential)
+        accreditation = self.bundle.issuer(did)
+        if accreditation is None:
+            raise self.absent(now, IssuerNotAccredited(issuer=did))
+        scenario = scenario_for_types(credential["type"])
+        start, _end = validity_period(credential)
+        at = start or now
+        if scenario.credential_type not in accreditation.types or not accreditation.covers(at):
+            raise self.absent(now, IssuerNotAccredited(issuer=did))
+        return accreditation
+
+    def check_schema(self, credential: Mapping[str, Any]) -> Scenario:
+        """Schema and contexts are those whose digests the chain records, and the data fits.
+
+        Raises `DigestMismatch`, or the scenario's own `SchemaViolation`.
+        """
+        scenario = scenario_for_types(credential["type"])
+        named = credential.get("credentialSchema")
+        if not isinstance(named, Mapping) or named.get("id") != scenario.schema_url:
+            raise DigestMismatch(what="credentialSchema")
+        recorded = self.bundle.digest_of(scenario.schema_url)
+        for digest in (recorded, named.get("digestMultibase")):
+            if not isinstance(digest, str) or not hmac.compare_digest(
+                digest.encode(), scenario.schema_digest.encode()
+            ):
+                raise DigestMismatch(what=scenario.schema_url)
+        for url in credential["@context"]:
+            recorded = self.bundle.digest_of(url)
+            if recorded is None or not hmac.compare_digest(
+                recorded.encode(), self.canonicalizer.contexts.digest_multibase(url).encode()
+            ):
+                raise DigestMismatch(what=url)
+        scenario.validate(credential)
+        return scenario
+
+    def check_validity(self, credential: Mapping[str, Any], now: datetime) -> datetime | None:
+        """`now` lies in the validity period, give or take `SKEW`. Returns its end."""
+        start, end = validity_period(credential)
+        if start is not None and now + SKEW < start:
+            raise CredentialNotYetValid(start=_day(start))
+        if end is not None and now - SKEW > end:
+            raise CredentialExpired(end=_day(end))
+        return end
+
+    def check_status(self, credential: Mapping[str, Any], now: datetime) -> StatusKnowledge:
+        """No status bit is set, by lists that are young enough to decide.
+
+        A set bit rejects whatever the list's age: revocation is final, and a suspension that was
+        lifted since is found out by the next sync. Not knowing is never called revoked.
+        """
+        oldest: datetime | None = None
+        for entry in status_entries(credential):
+            bits, as_of = self._status_list(credential, entry)
+            if bits.get(entry.index):
+                if entry.purpose == "revocation":
+                    raise CredentialRevoked(as_of=_minute(as_of))
+                raise CredentialSuspended(as_of=_minute(as_of))
+            oldest = as_of if oldest is None else min(oldest, as_of)
+        if oldest is not None and now - oldest > self.policy.max_status_age:
+            raise StatusStale(
+                as_of=_minute(oldest),
+                hours=int(self.policy.max_status_age.total_seconds() // 3600),
+            )
+        return StatusKnowledge(oldest)
+
+    def _status_list(
+        self, credential: Mapping[str, Any], entry: StatusEntry
+    ) -> tuple[StatusList, datetime]:
+        known = self._lists.get(entry.list_url)
+        if known is None:
+            snapshot = self.bundle.status_list(entry.list_url)
+            if snapshot is None:
+                raise StatusUnknown
+            verified = verify_proof(
+                snapshot.credential,
+                resolver=self.bundle.resolver,
+                now=self.bundle.time,
+                canonicalizer=self.canonicalizer,
+            )
+            # BSL §3.2: the list must come from the credential's own issuer to speak about it.
+            if not verified.verification_method.startswith(issuer_of(credential) + "#"):
+                raise StatusListInvalid(reason="signed by another issuer")
+            known = StatusList.from_credential(snapshot.credential, entry), self.bundle.time
+            self._lists[entry.list_url] = known
+        return known
+
+    def check_anchor(
+        self, credential: Mapping[str, Any], proof: bytes | None, now: datetime
+    ) -> AnchorFound:
+        """The credential's digest is on its side chain, under a checkpoint that 3 of 4 cosigned.
+
+        `proof` is the compact anchor proof (DESIGN: leaf index and siblings). Raises
+        `AnchorMissing` when there is none, `AnchorInvalid` when it is wrong, `AnchorUnknown`
+        when the credential is newer than the bundle.
+        """
+        if proof is None:
+            raise AnchorMissing
+        accreditation = self.bundle.issuer(issuer_of(credential))
+        if accreditation is None:
+            raise self.absent(now, IssuerNotAccredited(issuer=issuer_of(credential)))
+        scenario = scenario_for_types(credential["type"])
+        origin = self.bundle.origin_for(scenario.side_chain)
+        if origin is None or origin not in accreditation.chains:
+            raise self.absent(now, AnchorUnknown())
+        leaf = anchor_leaf_hash(accreditation.did, anchor_of(credential))
+        return self.bundle.anchor(origin, leaf, proof)
+
+    def check_entitlement(
+        self,
+        verifier: str,
+        entitlement_id: str,
+        credential_type: str,
+        claims: Sequence[str],
+        now: datetime,
+    ) -> Entitlement:
+        """The chain entitles `verifier` to these claims (JSON pointers) at this time."""
+        entitlement = self.bundle.entitlement(entitlement_id)
+        if (
+            entitlement is None
+            or entitlement.verifier != verifier
+            or entitlement.credential_type != credential_type
+            or not entitlement.covers(now)
+        ):
+            raise self.absent(now, EntitlementMissing(entitlement=entitlement_id))
+        beyond = [claim for claim in claims if claim not in entitlement.claims]
+        if beyond:
+            raise EntitlementExceeded(names=", ".join(beyond))
+        return entitlement
+
+
+def issuer_of(credential: Mapping[str, Any]) -> str:
+    """The issuer's identifier, whether it stands alone or in an object (VCDM 2.0 §4.7)."""
+    issuer = credential["issuer"]
+    return str(issuer["id"] if isinstance(issuer, Mapping) else issuer)
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d")
+
+
+def _minute(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
