@@ -1,0 +1,93 @@
+"""base64url, base58btc and the two multibase headers that credentials use.
+
+Decoding is strict: each byte string has exactly one text that is accepted (no padding, no
+whitespace, no spare bits), so nobody can make a second spelling of a signed value. Sizes are
+bounded, because base58 costs the square of its length.
+
+Sources: RFC 4648 §5, Controlled Identifiers 1.0 §2.4 (multibase).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+from credentials.errors import EncodingInvalid, LimitExceeded
+
+MAX_BASE58_TEXT: Final = 512
+"""Characters of base58btc: room for any key or signature here, too little to burn time on."""
+
+MAX_BASE64_TEXT: Final = 4 * 1024 * 1024
+"""Characters of base64url: the largest value is a compressed status list."""
+
+_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+
+
+def base64url_encode(data: bytes) -> str:
+    """base64url without padding."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def base64url_decode(text: str) -> bytes:
+    """The bytes of unpadded base64url `text`. Raises EncodingInvalid, LimitExceeded."""
+    if len(text) > MAX_BASE64_TEXT:
+        raise LimitExceeded(what="base64url text", limit=MAX_BASE64_TEXT)
+    # Python's decoder skips foreign characters and ignores spare bits; neither is acceptable.
+    if not _BASE64URL.fullmatch(text):
+        raise EncodingInvalid(encoding="base64url")
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise EncodingInvalid(encoding="base64url") from error
+    if len(text) % 4 and base64url_encode(data[-(len(data) % 3) :])[-1] != text[-1]:
+        raise EncodingInvalid(encoding="base64url")
+    return data
+
+
+def base58btc_encode(data: bytes) -> str:
+    """base58 with Bitcoin's alphabet; each leading zero byte becomes a leading `1`."""
+    number, digits = int.from_bytes(data, "big"), []
+    while number:
+        number, remainder = divmod(number, 58)
+        digits.append(_ALPHABET[remainder])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "1" * zeros + "".join(reversed(digits))
+
+
+def base58btc_decode(text: str) -> bytes:
+    """The bytes of base58btc `text`. Raises EncodingInvalid, LimitExceeded."""
+    if len(text) > MAX_BASE58_TEXT:
+        raise LimitExceeded(what="base58 text", limit=MAX_BASE58_TEXT)
+    number = 0
+    try:
+        for character in text:
+            number = number * 58 + _VALUES[character]
+    except KeyError:
+        raise EncodingInvalid(encoding="base58btc") from None
+    zeros = len(text) - len(text.lstrip("1"))
+    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def multibase_base58(data: bytes) -> str:
+    """`z` and base58btc: keys and the signatures of the plain cryptosuites."""
+    return "z" + base58btc_encode(data)
+
+
+def multibase_base64(data: bytes) -> str:
+    """`u` and base64url: digests, status lists, selective-disclosure proofs."""
+    return "u" + base64url_encode(data)
+
+
+def multibase_decode(text: str, allowed: str = "zu") -> bytes:
+    """The bytes behind a multibase header out of `allowed`. Raises EncodingInvalid."""
+    header = text[:1]
+    if header and header in allowed:
+        if header == "z":
+            return base58btc_decode(text[1:])
+        if header == "u":
+            return base64url_decode(text[1:])
+    raise EncodingInvalid(encoding="multibase")
