@@ -298,7 +298,10 @@ class WrongPassphrase(CredentialError):
     code = "ZL-PASSPHRASE-WRONG"
     exit_code = ExitCode.REJECTED
     message = "The passphrase does not open this file."
-    hint = "Check the keyboard layout and upper and lower case. If it is surely right, the file was altered."
+    hint = (
+        "Check the keyboard layout and upper and lower case. "
+        "If it is surely right, the file was altered."
+    )
 
 
 class PassphraseUnusable(CredentialError):
@@ -336,7 +339,10 @@ class DidUnknown(CredentialError):
     code = "ZL-DID-UNKNOWN"
     exit_code = ExitCode.UNDETERMINED
     message = "Nothing is known about {did}."
-    hint = "Bring the trust bundle up to date; if the identifier stays unknown, its owner is not accredited."
+    hint = (
+        "Bring the trust bundle up to date; "
+        "if the identifier stays unknown, its owner is not accredited."
+    )
 
 
 class DidDocumentMalformed(CredentialError):
