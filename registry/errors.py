@@ -1,10 +1,4 @@
-"""Why the chain refuses something, or cannot answer: one class a cause, one root.
-
-`exit_code` says what the cause means to a person: MALFORMED when bytes break their format,
-REJECTED when they are well formed and what they claim does not hold, ENVIRONMENT when a server,
-disk or lock failed, UNDETERMINED when knowledge is missing. Parameters carry origins, indices,
-DIDs of departments and field names; never a key or anything about a citizen.
-"""
+"""What can go wrong in the registry, one class a cause (see `schemas.errors`)."""
 
 from __future__ import annotations
 
@@ -12,15 +6,225 @@ from schemas.errors import ExitCode, ZhenglianError
 
 
 class RegistryError(ZhenglianError):
-    """Root of every error of the chain."""
+    """Root of the registry's errors."""
 
     code = "ZL-REGISTRY"
-    exit_code = ExitCode.ENVIRONMENT
-    message = "The chain could not do what was asked."
+    message = "The registry failed."
     hint = "Look at the registry's log for the cause."
 
 
-# Entries, genesis and submissions
+# --- formats -------------------------------------------------------------------------------
+
+
+class NoteMalformed(RegistryError):
+    code = "ZL-NOTE-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "The signed note is malformed: {reason}."
+    hint = "Fetch it again; if it stays so, tell whoever published it."
+
+
+class KeyMalformed(RegistryError):
+    code = "ZL-NOTE-KEY"
+    exit_code = ExitCode.MALFORMED
+    message = "The verifier key is malformed: {reason}."
+    hint = "Copy the whole key, from its name to the end of its base64."
+
+
+class NoteUnsigned(RegistryError):
+    code = "ZL-NOTE-UNSIGNED"
+    exit_code = ExitCode.REJECTED
+    message = "No known key has signed this note."
+    hint = "Check that the note belongs to the log whose keys are configured."
+
+
+class NoteForged(RegistryError):
+    code = "ZL-NOTE-FORGED"
+    exit_code = ExitCode.REJECTED
+    message = "A signature of the known key {name} does not verify."
+    hint = "Do not use this note. Keep it as evidence and fetch it again from another node."
+
+
+class CheckpointMalformed(RegistryError):
+    code = "ZL-CHECKPOINT-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "The checkpoint is malformed: {reason}."
+    hint = "Fetch it again; if it stays so, tell the operator of the log."
+
+
+class CheckpointForeign(RegistryError):
+    code = "ZL-CHECKPOINT-FOREIGN"
+    exit_code = ExitCode.REJECTED
+    message = "The checkpoint is of the log {found}, not of {expected}."
+    hint = "Fetch the checkpoint of the right log."
+
+
+class ProofMalformed(RegistryError):
+    code = "ZL-PROOF-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "The proof is malformed: {reason}."
+    hint = "Fetch the proof again."
+
+
+class InclusionInvalid(RegistryError):
+    code = "ZL-PROOF-INCLUSION"
+    exit_code = ExitCode.REJECTED
+    message = "The inclusion proof is wrong: {reason}."
+    hint = "Fetch a proof for this entry and this checkpoint again; the entry may have been changed."
+
+
+class ConsistencyInvalid(RegistryError):
+    code = "ZL-PROOF-CONSISTENCY"
+    exit_code = ExitCode.REJECTED
+    message = "The consistency proof is wrong: {reason}."
+    hint = "The log may have been rewritten. Keep both checkpoints as evidence."
+
+
+class PolicyMalformed(RegistryError):
+    code = "ZL-POLICY-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "Line {line} of the trust policy is wrong: {reason}."
+    hint = "Correct the policy file."
+
+
+class QuorumMissing(RegistryError):
+    code = "ZL-QUORUM-MISSING"
+    exit_code = ExitCode.REJECTED
+    message = "Too few nodes have cosigned the checkpoint of {origin}: {found}, and {needed} are needed."
+    hint = "Wait until more nodes are running, then fetch the checkpoint again."
+
+
+class TilePathMalformed(RegistryError):
+    code = "ZL-TILE-PATH"
+    exit_code = ExitCode.MALFORMED
+    message = "This is not the path of a tile: {reason}."
+    hint = "Use tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>]."
+
+
+class BundleMalformed(RegistryError):
+    code = "ZL-TILE-BUNDLE"
+    exit_code = ExitCode.MALFORMED
+    message = "The bundle of entries is malformed: {reason}."
+    hint = "Fetch the bundle again."
+
+
+# --- the log and its store -----------------------------------------------------------------
+
+
+class EntryTooLarge(RegistryError):
+    code = "ZL-ENTRY-SIZE"
+    exit_code = ExitCode.MALFORMED
+    message = "An entry has {size} bytes; from 1 to {limit} are allowed."
+    hint = "Record a digest instead of the document."
+
+
+class BatchSize(RegistryError):
+    code = "ZL-BATCH-SIZE"
+    exit_code = ExitCode.MALFORMED
+    message = "A batch of {size} entries was given; from 1 to {limit} are allowed."
+    hint = "Split the submission."
+
+
+class EntriesDuplicate(RegistryError):
+    code = "ZL-ENTRY-DUPLICATE"
+    exit_code = ExitCode.REJECTED
+    message = "Part of the batch is in the log already, or twice in the batch: positions {positions}."
+    hint = "Submit the new entries only; a batch that is wholly known is answered with its indices."
+
+
+class OutOfRange(RegistryError):
+    code = "ZL-LOG-RANGE"
+    exit_code = ExitCode.USAGE
+    message = "{what} {asked} lies outside the log, which has {size} entries."
+    hint = "Ask for something below the size of the latest checkpoint."
+
+
+class LogClosed(RegistryError):
+    code = "ZL-LOG-CLOSED"
+    message = "The log {origin} is closed or has stopped after a failure."
+    hint = "Start the registry again; it recovers what was acknowledged."
+
+
+class LogBusy(RegistryError):
+    code = "ZL-LOG-BUSY"
+    message = "The log {origin} has {pending} entries waiting and takes no more for now."
+    hint = "Try again in a few seconds."
+
+
+class HeadMoved(RegistryError):
+    code = "ZL-LOG-HEAD-MOVED"
+    message = "Another writer has moved the head of the log {origin}."
+    hint = "Make sure that one sequencer only writes to this store, then start it again."
+
+
+class CheckpointRefused(RegistryError):
+    code = "ZL-LOG-CHECKPOINT-REFUSED"
+    exit_code = ExitCode.REJECTED
+    message = "The checkpoint of {origin} cannot be published: {reason}."
+    hint = "Check the store of the log with `zl registry verify`."
+
+
+class StoreLocked(RegistryError):
+    code = "ZL-STORE-LOCKED"
+    message = "Another process uses the store {store}."
+    hint = "Stop the other process, or open the store for reading only."
+
+
+class StoreFull(RegistryError):
+    code = "ZL-STORE-FULL"
+    message = "There is no room left for the store {store}; nothing of this request was recorded."
+    hint = "Make room on the disk and submit again. What was acknowledged before is safe."
+
+
+class StoreFailed(RegistryError):
+    code = "ZL-STORE-FAILED"
+    message = "The store {store} cannot be read or written: {reason}."
+    hint = "Check the disk and the permissions of the folder."
+
+
+class StoreMissing(RegistryError):
+    code = "ZL-STORE-MISSING"
+    message = "There is no store of a log in {store}."
+    hint = "Create it with `zl registry init`, or name the right folder."
+
+
+class StoreExists(RegistryError):
+    code = "ZL-STORE-EXISTS"
+    exit_code = ExitCode.USAGE
+    message = "There is a store in {store} already."
+    hint = "Choose an empty folder; a log is never overwritten."
+
+
+class StoreForeign(RegistryError):
+    code = "ZL-STORE-FOREIGN"
+    message = "The store {store} holds the log {found}, not {expected}."
+    hint = "Name the folder of the right log."
+
+
+class StoreCorrupt(RegistryError):
+    code = "ZL-STORE-CORRUPT"
+    message = "The store {store} contradicts itself: {reason}."
+    hint = "Stop the log, run `zl registry verify`, and restore the store from a mirror."
+
+
+class TileCorrupt(RegistryError):
+    code = "ZL-TILE-CORRUPT"
+    message = "The tile {path} does not hash to what the log has committed to; it is not served."
+    hint = "Run `zl registry verify` and restore the file from a mirror."
+
+
+class TileMissing(RegistryError):
+    code = "ZL-TILE-MISSING"
+    message = "The tile {path} is not there."
+    hint = "Ask for a tile of a published size; if it is one, run `zl registry verify`."
+
+
+class EntryCorrupt(RegistryError):
+    code = "ZL-ENTRY-CORRUPT"
+    message = "The stored entry {index} does not hash to its leaf; it is not served."
+    hint = "Run `zl registry verify` and restore the store from a mirror."
+
+
+# --- entries, genesis and submissions ------------------------------------------------------
 
 
 class EntryMalformed(RegistryError):
@@ -76,16 +280,7 @@ class NotPermitted(RegistryError):
     hint = "Ask the registry's operator for the accreditation, or submit to the right chain."
 
 
-class DuplicateEntries(RegistryError):
-    """Some entries of a submission are on the chain already, and some are not."""
-
-    code = "ZL-ENTRY-DUPLICATE"
-    exit_code = ExitCode.REJECTED
-    message = "Entries {positions} of the submission are on {origin} already, at {indices}."
-    hint = "Submit the others without them."
-
-
-# The sequencer, its nodes and its clients
+# --- the sequencer, its nodes and its clients -----------------------------------------------
 
 
 class OriginUnknown(RegistryError):
@@ -159,16 +354,7 @@ class SubmissionRefused(RegistryError):
     hint = "Nothing was added. Correct the submission as the reason says."
 
 
-class QuorumMissing(RegistryError):
-    """Fewer nodes have cosigned a checkpoint than the genesis demands."""
-
-    code = "ZL-QUORUM-MISSING"
-    exit_code = ExitCode.UNDETERMINED
-    message = "The checkpoint has {have} of the {need} cosignatures that it needs."
-    hint = "Wait until enough nodes are back; until then rely on the last cosigned checkpoint."
-
-
-# Proofs of anchors and trust bundles
+# --- proofs of anchors and trust bundles ----------------------------------------------------
 
 
 class AnchorInvalid(RegistryError):

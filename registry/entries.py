@@ -1,0 +1,564 @@
+"""The entries of the chains: what may stand in a leaf, and the one table that says so.
+
+An entry is a JSON object in canonical form (RFC 8785) of at most 8 KiB with a `kind` and a
+version `v`. Its bytes are its identity: parsing re-encodes and compares, so there is exactly one
+byte string for every entry, and a leaf hash can be rebuilt from an entry's content alone.
+
+Guaranteed: an `Entry` obeys the table. Not said by it: that its submitter may write it
+(`registry.governance`), or that it stands on a chain (`registry.proofs`, `registry.trust`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import rfc8785
+
+from registry.errors import EntryKindUnknown, EntryMalformed
+
+MAX_ENTRY_BYTES: Final = 8192  # DESIGN: an entry is a statement, not a document store
+MAX_TEXT: Final = 400  # characters of a text for people
+MAX_NAME: Final = 512  # characters of a DID, URL or origin
+MAX_DEPTH: Final = 16  # nesting; a DID document needs 5
+MAX_SAFE_INTEGER: Final = 2**53 - 1  # I-JSON
+
+
+class Purpose(StrEnum):
+    """What a chain is for; it decides which kinds it takes."""
+
+    MAIN = "main"
+    ANCHORS = "anchors"
+    STATUS = "status"
+    ACCESS = "access"
+
+
+class Submitter(StrEnum):
+    """Whose seal a kind needs."""
+
+    OPERATOR = "operator"
+    ISSUER = "issuer"
+    VERIFIER = "verifier"
+
+
+# Encodings
+
+
+def encode_digest(digest: bytes) -> str:
+    """Multibase base64url without padding: `u` and the text."""
+    return "u" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def decode_digest(text: str, length: int | None = None) -> bytes:
+    """The bytes behind `encode_digest`; ValueError for any other spelling."""
+    if not text.startswith("u"):
+        raise ValueError("not multibase base64url")
+    body = text[1:]
+    try:
+        raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("not base64url") from error
+    if encode_digest(raw) != text:
+        raise ValueError("not canonical base64url")
+    if length is not None and len(raw) != length:
+        raise ValueError(f"not {length} bytes")
+    return raw
+
+
+def encode_time(moment: datetime) -> str:
+    """`2026-11-22T09:00:00Z`: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def decode_time(text: str) -> datetime:
+    """The moment behind `encode_time`; ValueError for any other spelling."""
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if encode_time(moment) != text:
+        raise ValueError("not canonical")
+    return moment
+
+
+def document_digest(document: Mapping[str, Any]) -> str:
+    """The digest by which the chain names a JSON document: SHA-256 over its canonical form."""
+    return encode_digest(hashlib.sha256(rfc8785.dumps(dict(document))).digest())
+
+
+# Checks of single members: True when the value is allowed
+
+type Check = Callable[[Any], bool]
+
+_DID = re.compile(r"did:(?:web|key):[A-Za-z0-9._:%-]{1,400}")
+_ORIGIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9-]{0,62}))+")
+_NETWORK = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?")
+_URL = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]{1,500}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
+_POINTER = re.compile(r"(?:/(?:[^~/\x00-\x1f]|~[01]){1,80}){1,16}")
+_LANGUAGES = frozenset({"zh-CN", "en"})
+
+
+def _matches(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _passes(decode: Callable[[str], object]) -> Check:
+    def check(value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        try:
+            decode(value)
+        except ValueError:
+            return False
+        return True
+
+    return check
+
+
+def _list_of(check: Check, *, least: int, most: int) -> Check:
+    def run(value: Any) -> bool:
+        return (
+            isinstance(value, list)
+            and least <= len(value) <= most
+            and all(check(item) for item in value)
+            and len({json.dumps(item, sort_keys=True) for item in value}) == len(value)
+        )
+
+    return run
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _one_of(*values: str) -> Check:
+    return lambda value: isinstance(value, str) and value in values
+
+
+def is_text(value: Any) -> bool:
+    """A line for people: no control characters, neither empty nor padded."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_TEXT
+        and value.strip() == value
+        and value.isprintable()
+    )
+
+
+def is_texts(value: Any) -> bool:
+    """A text in both languages of the interface."""
+    return (
+        isinstance(value, dict)
+        and set(value) == _LANGUAGES
+        and all(is_text(text) for text in value.values())
+    )
+
+
+def is_size(value: Any) -> bool:
+    """A tree size or index: an integer, never a boolean."""
+    return type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
+
+
+is_did: Final = _matches(_DID)
+is_origin: Final = _matches(_ORIGIN)
+is_network: Final = _matches(_NETWORK)
+is_url: Final = _matches(_URL)
+is_name: Final = _matches(_NAME)
+is_pointer: Final = _matches(_POINTER)
+is_time: Final = _passes(decode_time)
+is_digest: Final = _passes(lambda text: decode_digest(text, 32))
+is_signature: Final = _passes(lambda text: _signature(text))
+
+
+def _signature(text: str) -> bytes:
+    raw = decode_digest(text)
+    if len(raw) not in (64, 96):  # Ed25519 and P-256; P-384
+        raise ValueError("no signature has this length")
+    return raw
+
+
+def is_vkey(value: Any) -> bool:
+    """A verifier key of C2SP signed-note: `name+hash+key`; its key hash must be right."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+        return False
+    parts = value.split("+", 2)
+    if len(parts) != 3 or not re.fullmatch(r"[0-9a-f]{8}", parts[1]) or not is_name(parts[0]):
+        return False
+    try:
+        key = base64.b64decode(parts[2], validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    digest = hashlib.sha256(parts[0].encode() + b"\n" + key).digest()[:4]
+    return len(key) == 33 and digest.hex() == parts[1]
+
+
+def is_did_document(value: Any) -> bool:
+    """A DID document with Multikey methods of its own, all for assertions or authentication."""
+    if not isinstance(value, dict) or not is_did(value.get("id")):
+        return False
+    methods = value.get("verificationMethod")
+    if not isinstance(methods, list) or not 0 < len(methods) <= 16:
+        return False
+    ids = set()
+    for method in methods:
+        if (
+            not isinstance(method, dict)
+            or set(method) != {"id", "type", "controller", "publicKeyMultibase"}
+            or method["type"] != "Multikey"
+            or method["controller"] != value["id"]
+            or not isinstance(method["id"], str)
+            or not method["id"].startswith(value["id"] + "#")
+            or not isinstance(method["publicKeyMultibase"], str)
+            or not method["publicKeyMultibase"].startswith("z")
+        ):
+            return False
+        ids.add(method["id"])
+    allowed = {"@context", "id", "verificationMethod", "service", *_RELATIONSHIPS}
+    if len(ids) != len(methods) or not set(value) <= allowed:
+        return False
+    for name in _RELATIONSHIPS:
+        if not isinstance(value.get(name, []), list) or not set(value.get(name, [])) <= ids:
+            return False
+    return bool(value.get("assertionMethod")) and _are_services(value.get("service", []))
+
+
+_RELATIONSHIPS: Final = ("assertionMethod", "authentication")
+
+
+def _are_services(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= 16
+        and all(
+            isinstance(item, dict)
+            and set(item) == {"id", "type", "serviceEndpoint"}
+            and all(isinstance(text, str) and 0 < len(text) <= MAX_NAME for text in item.values())
+            for item in value
+        )
+    )
+
+
+def _is_node(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"name", "title", "vkey"}
+        and is_name(value["name"])
+        and is_texts(value["title"])
+        and is_vkey(value["vkey"])
+    )
+
+
+# The table
+
+
+def _no_rule(_: Mapping[str, Any]) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind: where it may stand, whose seal it needs, what it holds.
+
+    `owner` is the member whose DID must be the submitter's own (anchors, status, access).
+    `rule` sees the whole body after its members passed, and says what is wrong, if anything.
+    """
+
+    name: str
+    chains: frozenset[Purpose]
+    submitter: Submitter
+    members: Mapping[str, Check]
+    owner: str | None = None
+    rule: Callable[[Mapping[str, Any]], str | None] = field(default=_no_rule)
+
+
+def _genesis_rule(body: Mapping[str, Any]) -> str | None:
+    nodes, quorum = body["nodes"], body["quorum"]
+    if not 3 * quorum > 2 * len(nodes) or quorum > len(nodes):
+        # Any two quorums must share more nodes than may fail, else a fork needs no miracle.
+        return "quorum: more than two thirds of the nodes are needed"
+    for member in ("name", "vkey"):
+        if len({node[member] for node in nodes}) != len(nodes):
+            return f"nodes: {member} repeats"
+    if not body["origin"].startswith(body["network"] + "/"):
+        return "origin: not within the network"
+    return None
+
+
+def _period_rule(body: Mapping[str, Any]) -> str | None:
+    if body["to"] is not None and not decode_time(body["from"]) <= decode_time(body["to"]):
+        return "to: before from"
+    return None
+
+
+def _accreditation_rule(body: Mapping[str, Any]) -> str | None:
+    if body["document"]["id"] != body["did"]:
+        return "document: of another DID"
+    return _period_rule(body)
+
+
+def _checkpoint_rule(body: Mapping[str, Any]) -> str | None:
+    if not body["start"] < body["end"] == body["size"]:
+        return "start, end, size: not a batch that ends at its size"
+    rules = body["rules"]
+    if (rules["count"] == 0) != (rules["last"] is None):
+        return "rules: count and last contradict each other"
+    return None
+
+
+def _is_rules_head(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"count", "last"}
+        and is_size(value["count"])
+        and (value["last"] is None or is_size(value["last"]))
+    )
+
+
+_MAIN = frozenset({Purpose.MAIN})
+
+_TABLE = (
+    Kind(
+        "genesis",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "network": is_network,
+            "origin": is_origin,
+            "operator": is_did,
+            "logKey": is_vkey,
+            "nodes": _list_of(_is_node, least=1, most=16),
+            "quorum": lambda value: type(value) is int and value >= 1,
+            "created": is_time,
+        },
+        rule=_genesis_rule,
+    ),
+    Kind(
+        "chain",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "origin": is_origin,
+            "logKey": is_vkey,
+            "purpose": _one_of(Purpose.ANCHORS, Purpose.STATUS, Purpose.ACCESS),
+            "scenario": is_name,
+        },
+    ),
+    Kind(
+        "issuer",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "did": is_did,
+            "name": is_texts,
+            "document": is_did_document,
+            "types": _list_of(is_name, least=1, most=32),
+            "chains": _list_of(is_origin, least=1, most=32),
+            "from": is_time,
+            "to": _or_null(is_time),
+        },
+        rule=_accreditation_rule,
+    ),
+    Kind(
+        "verifier",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "did": is_did,
+            "name": is_texts,
+            "document": is_did_document,
+            "from": is_time,
+            "to": _or_null(is_time),
+        },
+        rule=_accreditation_rule,
+    ),
+    Kind(
+        "entitlement",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "id": is_name,
+            "verifier": is_did,
+            "credentialType": is_name,
+            "claims": _list_of(is_pointer, least=1, most=64),
+            "purpose": is_texts,
+            "legalBasis": is_texts,
+            "from": is_time,
+            "to": _or_null(is_time),
+        },
+        rule=_period_rule,
+    ),
+    Kind(
+        "resource",
+        _MAIN,
+        Submitter.OPERATOR,
+        {"role": _one_of("schema", "context"), "url": is_url, "digest": is_digest},
+    ),
+    Kind(
+        "checkpoint",
+        _MAIN,
+        Submitter.OPERATOR,
+        {
+            "origin": is_origin,
+            "size": is_size,
+            "root": is_digest,
+            "start": is_size,
+            "end": is_size,
+            "subtree": is_digest,
+            "rules": _is_rules_head,
+        },
+        rule=_checkpoint_rule,
+    ),
+    Kind(
+        "anchor",
+        frozenset({Purpose.ANCHORS}),
+        Submitter.ISSUER,
+        {"issuer": is_did, "anchor": is_digest},
+        owner="issuer",
+    ),
+    Kind(
+        "status",
+        frozenset({Purpose.ANCHORS, Purpose.STATUS}),
+        Submitter.ISSUER,
+        {"issuer": is_did, "list": is_url, "digest": is_digest, "time": is_time},
+        owner="issuer",
+    ),
+    Kind(
+        "access",
+        frozenset({Purpose.ACCESS}),
+        Submitter.VERIFIER,
+        {"verifier": is_did, "commitment": is_digest},
+        owner="verifier",
+    ),
+    Kind(
+        "seal",
+        frozenset(Purpose),
+        Submitter.OPERATOR,  # not used: a seal is written by whoever submits what it seals
+        {
+            "submitter": is_did,
+            "count": lambda value: is_size(value) and value >= 1,
+            "root": is_digest,
+            "time": is_time,
+            "key": lambda value: isinstance(value, str) and 0 < len(value) <= 2 * MAX_NAME,
+            "sig": is_signature,
+        },
+    ),
+)
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _TABLE}
+GOVERNANCE_KINDS: Final = frozenset(
+    {"genesis", "chain", "issuer", "verifier", "entitlement", "resource"}
+)
+"""The kinds that say who may do what; a trust bundle must carry all of them."""
+
+
+# Entries
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A checked entry: its body, and the exact bytes that stand in the leaf."""
+
+    kind: str
+    body: Mapping[str, Any]
+    raw: bytes
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """RFC 6962 §2.1: SHA-256(0x00 || entry)."""
+        return leaf_hash(self.raw)
+
+    def __getitem__(self, member: str) -> Any:
+        return self.body[member]
+
+
+def leaf_hash(raw: bytes) -> bytes:
+    """RFC 6962 §2.1 for the bytes of an entry."""
+    return hashlib.sha256(b"\x00" + raw).digest()
+
+
+def parse_entry(raw: bytes) -> Entry:
+    """The entry in `raw`, or EntryMalformed / EntryKindUnknown. Only canonical bytes pass."""
+    if len(raw) > MAX_ENTRY_BYTES:
+        raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
+    try:
+        body = json.loads(raw)
+        _check_depth(body)
+        canonical = rfc8785.dumps(body)
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        raise EntryMalformed(reason="not JSON in canonical form") from error
+    if canonical != raw or not isinstance(body, dict):
+        # Catches repeated members, spaces, other orders and other spellings of one value.
+        raise EntryMalformed(reason="not JSON in canonical form")
+    _check_body(body)
+    return Entry(body["kind"], body, raw)
+
+
+def make_entry(kind: str, /, **members: Any) -> Entry:
+    """A new entry of `kind`. Members named like Python keywords: pass them by `**{...}`."""
+    body = {"kind": kind, "v": 1, **members}
+    try:
+        raw = rfc8785.dumps(body)
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        raise EntryMalformed(reason="not expressible as canonical JSON") from error
+    return parse_entry(raw)
+
+
+def _check_depth(value: Any, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError("too deep")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_depth(item, depth + 1)
+
+
+def _check_body(body: Mapping[str, Any]) -> None:
+    name = body.get("kind")
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        shown = name if is_name(name) else "?"
+        raise EntryKindUnknown(kind=shown)
+    if type(body.get("v")) is not int or body["v"] != 1:
+        raise EntryKindUnknown(kind=f"{name}, another version")
+    missing = sorted(kind.members.keys() - body.keys())
+    if missing:
+        raise EntryMalformed(reason=f"{name}: {missing[0]} is missing")
+    if len(body) != len(kind.members) + 2:
+        raise EntryMalformed(reason=f"{name}: it has members that its kind does not define")
+    for member, check in kind.members.items():
+        if not check(body[member]):
+            raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
+    wrong = kind.rule(body)
+    if wrong:
+        raise EntryMalformed(reason=f"{name}: {wrong}")
+
+
+# The entries of the side chains
+
+
+def anchor_entry(issuer: str, anchor: bytes) -> Entry:
+    """The record of a credential: nothing in it but its issuer and the 32-byte anchor."""
+    return make_entry("anchor", issuer=issuer, anchor=encode_digest(anchor))
+
+
+def anchor_leaf_hash(issuer: str, anchor: bytes) -> bytes:
+    """The leaf hash of the anchor of a credential, rebuilt from the credential alone."""
+    return anchor_entry(issuer, anchor).leaf_hash
+
+
+def status_entry(issuer: str, list_url: str, digest: str, time: datetime) -> Entry:
+    """The record of a status list credential; `digest` is `document_digest` of it."""
+    return make_entry(
+        "status", issuer=issuer, list=list_url, digest=digest, time=encode_time(time)
+    )
+
+
+def access_entry(verifier: str, commitment: bytes) -> Entry:
+    """The salted commitment of an access record."""
+    return make_entry("access", verifier=verifier, commitment=encode_digest(commitment))

@@ -1,0 +1,117 @@
+"""The genesis: the few facts that everyone pins, and from which all else on the chain is proved.
+
+It is entry 0 of the main chain and travels as `genesis.json`. Whoever pins the right genesis can
+check everything afterwards without trusting where it came from; whoever pins a wrong one checks
+a different network. It must therefore reach people by a way they trust; nothing here can help.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from registry.entries import MAX_ENTRY_BYTES, Entry, decode_time, encode_time, make_entry, parse_entry
+from registry.errors import EntryMalformed, GenesisInvalid
+
+GENESIS_FILE: Final = "genesis.json"
+
+
+@dataclass(frozen=True)
+class GenesisNode:
+    """One node: its short name, its title for people, and the key that cosigns."""
+
+    name: str
+    title: Mapping[str, str]
+    vkey: str
+
+
+@dataclass(frozen=True)
+class Genesis:
+    """The pinned parameters of a network."""
+
+    network: str
+    origin: str
+    operator: str
+    log_key: str
+    nodes: tuple[GenesisNode, ...]
+    quorum: int
+    created: datetime
+    entry: Entry
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        network: str,
+        operator: str,
+        log_key: str,
+        nodes: tuple[GenesisNode, ...],
+        quorum: int,
+        created: datetime,
+    ) -> Genesis:
+        """A new network. GenesisInvalid when the quorum does not protect it, or keys repeat."""
+        try:
+            entry = make_entry(
+                "genesis",
+                network=network,
+                origin=f"{network}/main",
+                operator=operator,
+                logKey=log_key,
+                nodes=[
+                    {"name": node.name, "title": dict(node.title), "vkey": node.vkey}
+                    for node in nodes
+                ],
+                quorum=quorum,
+                created=encode_time(created),
+            )
+        except EntryMalformed as error:
+            raise GenesisInvalid(reason=str(error.params["reason"])) from error
+        return cls.from_entry(entry)
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> Genesis:
+        """The genesis that `entry` records."""
+        if entry.kind != "genesis":
+            raise GenesisInvalid(reason=f"the entry is of kind {entry.kind}")
+        body = entry.body
+        return cls(
+            network=body["network"],
+            origin=body["origin"],
+            operator=body["operator"],
+            log_key=body["logKey"],
+            nodes=tuple(
+                GenesisNode(node["name"], node["title"], node["vkey"]) for node in body["nodes"]
+            ),
+            quorum=body["quorum"],
+            created=decode_time(body["created"]),
+            entry=entry,
+        )
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Genesis:
+        """The genesis in `raw` (one trailing newline is forgiven: editors add it)."""
+        try:
+            return cls.from_entry(parse_entry(raw.removesuffix(b"\n")))
+        except EntryMalformed as error:
+            raise GenesisInvalid(reason=str(error.params.get("reason", error))) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Genesis:
+        """The genesis pinned in a file."""
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(MAX_ENTRY_BYTES + 2)
+        except OSError as error:
+            raise GenesisInvalid(reason=f"{path.name} cannot be read") from error
+        return cls.parse(raw)
+
+    def save(self, path: Path) -> None:
+        """Write the file to hand out, durably and only once."""
+        with path.open("xb") as stream:
+            stream.write(self.entry.raw + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
