@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 class ZhenglianError(Exception):
-    """Root of all errors. Subclasses set the four class variables; parameters fill the templates."""
+    """Root of all errors. Subclasses set the class variables; parameters fill the templates."""
 
     code: ClassVar[str] = "ZL-ERROR"
     exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT

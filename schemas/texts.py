@@ -45,7 +45,11 @@ def load_texts(package: str, language: str) -> Texts:
         catalogue = read_po(stream, locale="zh_CN")
     return Texts(
         language,
-        {m.id: m.string for m in catalogue if m.id and isinstance(m.id, str) and m.string},
+        {
+            m.id: m.string
+            for m in catalogue
+            if isinstance(m.id, str) and m.id and isinstance(m.string, str) and m.string
+        },
     )
 
 
