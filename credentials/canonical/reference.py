@@ -1,0 +1,55 @@
+"""The canonical form as pyld makes it: the reference against which the walker is tested.
+
+pyld alone must not be trusted with hostile documents (it drops what it does not understand and
+can be made to run for hours), so nothing in the product calls this module: tests and benchmarks
+do, on documents that the gate has passed.
+
+It differs from the specification in one point: control characters are left raw where canonical
+N-Quads escape them (RDFC-1.0 appendix A).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cachetools import LRUCache
+from pyld import jsonld
+from pyld.context_resolver import ContextResolver
+
+from credentials.contexts import ContextStore
+
+
+def loader(contexts: ContextStore) -> Any:
+    """A pyld document loader that serves the store and nothing else."""
+
+    def load(url: str, _options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "contentType": "application/ld+json",
+            "contextUrl": None,
+            "documentUrl": url,
+            "document": contexts.document(url),
+        }
+
+    return load
+
+
+def pyld_options(contexts: ContextStore) -> dict[str, Any]:
+    """Options for one store. pyld's own cache is keyed by URL and shared by the whole process, so
+    a second store would be served the first one's contexts; this one belongs to the caller."""
+    load = loader(contexts)
+    return {
+        "algorithm": "URDNA2015",  # RDFC-1.0's other name; pyld's default would be URGNA2012
+        "format": "application/n-quads",
+        "base": "",
+        "documentLoader": load,
+        "contextResolver": ContextResolver(LRUCache(maxsize=256), load),
+        "processingMode": "json-ld-1.1",
+        # A base direction would be dropped in silence without this; with it, it is signed.
+        "rdfDirection": "i18n-datatype",
+    }
+
+
+def canonicalize_with_pyld(document: dict[str, Any], contexts: ContextStore) -> str:
+    """The canonical N-Quads of `document`, by pyld."""
+    text: str = jsonld.normalize(document, pyld_options(contexts))
+    return text

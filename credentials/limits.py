@@ -1,0 +1,50 @@
+"""The named limits of the kernel: what an untrusted document may cost before it is refused.
+
+Sizes are far above any credential that a public service issues and far below what would make a
+desk or a node stall. A document over a limit is refused with `LimitExceeded`, before the cost
+arises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_JSON_BYTES: Final = 4 * 1024 * 1024
+"""One JSON text. The largest real one is a status list credential (some 100 KiB)."""
+
+MAX_JSON_DEPTH: Final = 64
+"""Nested objects and lists of a JSON text; a presentation has about eight."""
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly (RFC 8259 §6, RFC 7493 §2.2)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What canonicalizing one document may cost."""
+
+    depth: int = 32
+    """Nested objects. A presentation of credentials with proofs has five."""
+
+    statements: int = 20_000
+    """RDF statements; a credential has 20 to 60, a presentation of ten some 600."""
+
+    text: int = 2 * 1024 * 1024
+    """Characters of one value: a status list, or a portrait as a data URL."""
+
+    blank_nodes: int = 2_000
+    """Nodes without an identifier."""
+
+    contexts: int = 16
+    """Entries of one `@context`."""
+
+    canonicalization_work: int = 1_000
+    """Steps of Hash N-Degree Quads (RDFC-1.0 §4.4.3 demands a bound on poisoned data).
+
+    Only nodes that look alike take such steps. Ten alike siblings take some twenty, so honest
+    documents stay below a tenth of this, and a thousand steps take a few milliseconds.
+    """
+
+
+DEFAULT_LIMITS: Final = Limits()
