@@ -1,0 +1,119 @@
+"""A desk's own settings and key: who it is, where the chain is, how old knowledge may be.
+
+The key signs requests, receipts and submissions. It is sealed with a passphrase, unless the desk
+was set up with `--unencrypted-key` (an unattended counter); then only file permissions guard it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from credentials.dids import did_document
+from credentials.keyfile import is_sealed, seal, unseal
+from credentials.keys import PrivateKey
+from registry.assurance import Policy
+from registry.trust import Genesis
+from verifier.errors import DeskExists, DeskMissing, FileUnusable
+
+KEY_FRAGMENT: Final = "desk-1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`desk.json`: `name` by language, `registry` base URLs in order of preference."""
+
+    did: str
+    name: Mapping[str, str]
+    registry: tuple[str, ...]
+    max_bundle_age_hours: int = 7 * 24
+    max_status_age_hours: int = 24
+
+    @property
+    def key_url(self) -> str:
+        return f"{self.did}#{KEY_FRAGMENT}"
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(
+            max_bundle_age=timedelta(hours=self.max_bundle_age_hours),
+            max_status_age=timedelta(hours=self.max_status_age_hours),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "did": self.did,
+            "name": dict(self.name),
+            "registry": list(self.registry),
+            "maxBundleAgeHours": self.max_bundle_age_hours,
+            "maxStatusAgeHours": self.max_status_age_hours,
+        }
+
+
+def load_settings(home: Path) -> Settings:
+    """Raises `DeskMissing`, `FileUnusable`."""
+    path = home / "desk.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Settings(
+            did=stored["did"],
+            name=stored["name"],
+            registry=tuple(stored["registry"]),
+            max_bundle_age_hours=stored["maxBundleAgeHours"],
+            max_status_age_hours=stored["maxStatusAgeHours"],
+        )
+    except FileNotFoundError as error:
+        raise DeskMissing(home=home) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileUnusable(path=path, reason=type(error).__name__) from error
+
+
+def load_key(home: Path, passphrase: str | None) -> PrivateKey:
+    """The desk's key. `passphrase` is needed when it is sealed. Raises `WrongPassphrase`."""
+    path = home / "key.json"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileUnusable(path=path, reason=error.strerror or "unreadable") from error
+    if is_sealed(data):
+        data = unseal(data, passphrase or "")
+    return PrivateKey.from_bytes("P-256", data)
+
+
+def key_is_sealed(home: Path) -> bool:
+    try:
+        return is_sealed((home / "key.json").read_bytes())
+    except FileNotFoundError as error:
+        raise DeskMissing(home=home) from error
+
+
+def create_desk(
+    home: Path, settings: Settings, genesis: bytes, passphrase: str | None
+) -> dict[str, Any]:
+    """Make key and files of a new desk. Returns what the registry's operator accredits.
+
+    `passphrase` None leaves the key unencrypted (file mode 0600). Raises `DeskExists`, or the
+    genesis' own errors.
+    """
+    if (home / "desk.json").exists():
+        raise DeskExists(home=home)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (home / "genesis.json").write_bytes(genesis)
+    Genesis.load(home / "genesis.json")
+    key = PrivateKey.generate("P-256")
+    raw = key.to_bytes()
+    path = home / "key.json"
+    path.touch(mode=0o600)
+    path.write_bytes(raw if passphrase is None else seal(raw, passphrase))
+    (home / "desk.json").write_text(
+        json.dumps(settings.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+    )
+    return {
+        "did": settings.did,
+        "name": dict(settings.name),
+        "document": did_document(settings.did, {KEY_FRAGMENT: key.public_key}),
+    }

@@ -1,0 +1,5 @@
+"""`python -m zhenglian` is `zl`."""
+
+from zhenglian.cli import main
+
+main()
