@@ -11,3 +11,7 @@ RESIDENT_CONTEXT: Final = "https://zhenglian.example/contexts/resident-identity/
 PRESENTATION_CONTEXT: Final = "https://zhenglian.example/contexts/presentation/v1"
 RESIDENT_SCHEMA: Final = "https://zhenglian.example/schemas/resident-identity/v1"
 VOCABULARY: Final = "https://zhenglian.example/ns/"
+
+# Service types in the DID documents of issuers: where credentials are offered and statuses read.
+ISSUER_SERVICE: Final = "OpenID4VCI"
+STATUS_SERVICE: Final = "BitstringStatusList"
