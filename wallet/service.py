@@ -222,5 +222,5 @@ class Wallet:
         raise NotImplementedError
 
     def export_evidence(self, history_id: int) -> dict[str, Any]:
-        """What a complaint needs: the signed receipt, and what the chain had at which checkpoint."""
+        """What a complaint needs: the signed receipt, and what the chain had at which time."""
         raise NotImplementedError
