@@ -122,8 +122,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
-        # Where, but not what: an exception's own words may quote a personal value.
+        # Where, but not what: an exception's own words may quote a personal value. Whoever
+        # looks for a defect, on data of their own, sets ZL_DEBUG.
         print("".join(traceback.format_tb(error.__traceback__)), file=sys.stderr)  # noqa: T201
+        if environ.get("ZL_DEBUG"):
+            print(repr(error), file=sys.stderr)  # noqa: T201
         defect = UnexpectedFailure(kind=type(error).__name__)
         report(defect, language, as_json=as_json)
         return int(defect.exit_code)
