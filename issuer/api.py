@@ -8,7 +8,7 @@ Paths hang under the credential issuer identifier (the issuer's public URL):
   "citizenNumber", "sex", "birthDate", "ethnicity", "division"}}``.
   Answers 201 (decided) or 202 (the authority is being asked):
   ``{"application": <id>, "state": "offered" | "waiting" | "refused", "reason": <code, if refused>,
-  "credential_offer_uri_text": <openid-credential-offer:// text, if offered>,
+  "offer": <openid-credential-offer:// text, if offered>,
   "expires": <dateTime, if offered>, "retry_after": <seconds, if waiting>}``.
 - ``GET /applications/<id>`` answers 200 with the same object. The id is a 128-bit secret of the
   applicant; the offer it shows is worthless without the transaction code.
