@@ -1,0 +1,1 @@
+"""Measures the figures of `goals.toml`: `make bench [GROUP=journey|kernel|…]`."""

@@ -1,0 +1,64 @@
+"""`python -m benchmarks [GROUP]`: measure, print each value beside its goal, keep `build/bench.json`.
+
+A goal that is not reached is printed as such. A figure that nothing measures yet is listed as not
+measured, so that nobody takes its silence for success. A group that was not asked for keeps its
+last values in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import journey, kernel
+from benchmarks.goals import Goal, load_goals
+
+OUT = Path("build/bench.json")
+MEASUREMENTS: dict[str, Callable[[], list[float]]] = {**journey.MEASUREMENTS, **kernel.MEASUREMENTS}
+
+
+def main(arguments: list[str]) -> int:
+    group = arguments[0] if arguments else None
+    console = Console(highlight=False)
+    results: dict[str, dict[str, object]] = {}
+    if OUT.is_file():
+        results = json.loads(OUT.read_text(encoding="utf-8"))
+    table = Table("figure", "median", "goal", "unit", "", "says", box=None)
+    for goal in load_goals(group).values():
+        measure = MEASUREMENTS.get(goal.id)
+        if measure is None:
+            table.add_row(goal.id, "–", goal.goal, goal.unit, "not measured yet", goal.says)
+            continue
+        with console.status(f"{goal.id} …"):
+            runs = measure()
+        results[goal.id] = row = _row(goal, runs)
+        verdict = "[green]holds[/]" if row["holds"] else "[red]not reached[/]"
+        table.add_row(
+            goal.id, f"{row['value']:.4g}", goal.goal, goal.unit, verdict, goal.says
+        )
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    console.print(table)
+    console.print(f"written to {OUT}")
+    return 0
+
+
+def _row(goal: Goal, runs: list[float]) -> dict[str, object]:
+    value = statistics.median(runs)
+    return {
+        "value": value,
+        "unit": goal.unit,
+        "goal": goal.goal,
+        "holds": goal.holds(value),
+        "runs": runs,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""Timing inside one process: medians of runs, and ratios whose two sides run in turn.
+
+Machines drift; a ratio taken in alternation (A B A B …) survives that where two separate
+measurements do not.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+RUNS = 7
+RUN_S = 0.15
+
+
+def seconds_per_call(work: Callable[[], object], run_s: float = RUN_S) -> float:
+    """Seconds a call, over as many calls as fill about `run_s`."""
+    begun = time.perf_counter()
+    work()
+    calls = max(1, int(run_s / max(time.perf_counter() - begun, 1e-7)))
+    gc.collect()
+    gc.disable()
+    try:
+        begun = time.perf_counter()
+        for _ in range(calls):
+            work()
+        return (time.perf_counter() - begun) / calls
+    finally:
+        gc.enable()
+
+
+def ratios(work: Callable[[], object], raw: Callable[[], object], runs: int = RUNS) -> list[float]:
+    """`work` over `raw`, run by run, the two in turn."""
+    seconds_per_call(work, 0.02)
+    seconds_per_call(raw, 0.02)
+    return [seconds_per_call(work) / seconds_per_call(raw) for _ in range(runs)]
+
+
+def rates(work: Callable[[], object], runs: int = RUNS) -> list[float]:
+    """Calls a second on one core, run by run."""
+    seconds_per_call(work, 0.02)
+    return [1 / seconds_per_call(work) for _ in range(runs)]
