@@ -69,7 +69,9 @@ class InclusionInvalid(RegistryError):
     code = "ZL-PROOF-INCLUSION"
     exit_code = ExitCode.REJECTED
     message = "The inclusion proof is wrong: {reason}."
-    hint = "Fetch a proof for this entry and this checkpoint again; the entry may have been changed."
+    hint = (
+        "Fetch a proof for this entry and this checkpoint again; the entry may have been changed."
+    )
 
 
 class ConsistencyInvalid(RegistryError):
@@ -89,7 +91,9 @@ class PolicyMalformed(RegistryError):
 class QuorumMissing(RegistryError):
     code = "ZL-QUORUM-MISSING"
     exit_code = ExitCode.REJECTED
-    message = "Too few nodes have cosigned the checkpoint of {origin}: {found}, and {needed} are needed."
+    message = (
+        "Too few nodes have cosigned the checkpoint of {origin}: {found}, and {needed} are needed."
+    )
     hint = "Wait until more nodes are running, then fetch the checkpoint again."
 
 
@@ -127,7 +131,9 @@ class BatchSize(RegistryError):
 class EntriesDuplicate(RegistryError):
     code = "ZL-ENTRY-DUPLICATE"
     exit_code = ExitCode.REJECTED
-    message = "Part of the batch is in the log already, or twice in the batch: positions {positions}."
+    message = (
+        "Part of the batch is in the log already, or twice in the batch: positions {positions}."
+    )
     hint = "Submit the new entries only; a batch that is wholly known is answered with its indices."
 
 

@@ -1,0 +1,216 @@
+"""Signed notes: the specification's own examples, and every way to break one."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from registry.errors import KeyMalformed, NoteForged, NoteMalformed, NoteUnsigned
+from registry.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
+from registry.note import (
+    ED25519,
+    ED25519_COSIGNATURE,
+    Note,
+    NoteSignature,
+    NoteSigner,
+    VerifierKey,
+    strict_base64,
+)
+
+# c2sp.org/signed-note, "Verifier keys", Example.
+SPEC_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+SPEC_NOTE = (
+    "This is an example message.\n\n"
+    "\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYj"
+    "OBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+).encode()
+
+LOG = NoteSigner.from_seed("log.example/one", b"\x01" * 32)
+OTHER = NoteSigner.from_seed("log.example/two", b"\x02" * 32)
+NODE = NoteSigner.from_seed("node.example/a", b"\x03" * 32, ED25519_COSIGNATURE)
+TEXT = "first\n\nthird\n"
+
+
+def signed(*signers: NoteSigner) -> Note:
+    return Note(TEXT, tuple(s.sign(TEXT) for s in signers))
+
+
+def test_the_specifications_example_verifies() -> None:
+    key = VerifierKey.parse(SPEC_KEY)
+    assert key.encode() == SPEC_KEY
+    note = Note.parse(SPEC_NOTE)
+    assert note.encode() == SPEC_NOTE
+    assert note.verify([key]).text == "This is an example message.\n"
+
+
+def test_text_splits_at_the_last_blank_line() -> None:
+    note = Note.parse(signed(LOG).encode())
+    assert note.text == TEXT
+    verified = note.verify([LOG.key])
+    assert verified.by(LOG.key)
+    assert not verified.by(OTHER.key)
+
+
+def test_text_may_end_in_blank_lines() -> None:
+    text = "a\n\n"
+    note = Note(text, (LOG.sign(text),))
+    assert Note.parse(note.encode()) == note
+
+
+def test_unknown_signatures_are_ignored_and_alone_do_not_do() -> None:
+    note = signed(OTHER, LOG)
+    assert [s.key for s in note.verify([LOG.key]).signatures] == [LOG.key]
+    with pytest.raises(NoteUnsigned):
+        signed(OTHER).verify([LOG.key])
+    with pytest.raises(NoteUnsigned):
+        note.verify([])
+
+
+def test_a_failing_signature_of_a_known_key_rejects_the_note() -> None:
+    good = LOG.sign(TEXT)
+    bad = NoteSignature(good.name, good.key_id, bytes(64))
+    for lines in [(bad,), (good, bad), (bad, good), (OTHER.sign(TEXT), bad)]:
+        with pytest.raises(NoteForged) as caught:
+            Note(TEXT, lines).verify([LOG.key, OTHER.key])
+        assert caught.value.params == {"name": LOG.key.name}
+
+
+def test_same_name_or_same_id_alone_is_another_key() -> None:
+    twin = NoteSigner.from_seed(LOG.key.name, b"\x09" * 32)
+    assert twin.key.id != LOG.key.id
+    note = signed(twin, LOG)
+    assert note.verify([LOG.key]).signatures[0].key == LOG.key
+    stray = NoteSignature("somebody.example", LOG.key.id, bytes(64))
+    Note(TEXT, (stray, LOG.sign(TEXT))).verify([LOG.key])
+
+
+def test_sixteen_signatures_and_more_are_accepted() -> None:
+    signers = [NoteSigner.from_seed(f"k{i}", bytes([i]) * 32) for i in range(MAX_NOTE_SIGNATURES)]
+    note = Note.parse(signed(*signers).encode())
+    assert len(note.verify([s.key for s in signers]).signatures) == MAX_NOTE_SIGNATURES
+
+
+GOOD = signed(LOG).encode().decode()
+LINE = LOG.sign(TEXT).line()
+MALFORMED = {
+    "empty": b"",
+    "only_text": TEXT.encode(),
+    "no_blank_line": (TEXT.replace("\n\n", "\n") + LINE).encode(),
+    "no_final_newline": GOOD[:-1].encode(),
+    "no_signature": (TEXT + "\n").encode(),
+    "not_utf8": GOOD.encode().replace(b"first", b"fir\xff"),
+    "surrogate": GOOD.encode().replace(b"first", b"\xed\xa0\x80"),
+    "tab_in_text": GOOD.replace("first", "fi\tst").encode(),
+    "carriage_return": GOOD.replace("first\n", "first\r\n").encode(),
+    "nul": GOOD.replace("first", "fir\0").encode(),
+    "hyphen_for_dash": GOOD.replace("\u2014 log", "- log").encode(),
+    "two_spaces": GOOD.replace("\u2014 log", "\u2014  log").encode(),
+    "empty_name": GOOD.replace("\u2014 log.example/one ", "\u2014  ").encode(),
+    "plus_in_name": GOOD.replace("log.example/one", "log+one").encode(),
+    "wide_space_in_name": GOOD.replace("log.example/one", "log\u3000one").encode(),
+    "trailing_space": GOOD[:-1].encode() + b" \n",
+    "base64_without_padding": GOOD.replace("=\n", "\n").encode(),
+    "base64_of_urls": (TEXT + "\n\u2014 a AAAA-_==\n").encode(),
+    "base64_stray_bits": (TEXT + "\n\u2014 a AAAAAAB=\n").encode(),
+    "four_bytes": (TEXT + "\n\u2014 a AAAAAA==\n").encode(),
+    "text_among_signatures": (GOOD + "more\n").encode(),
+    "too_many": (TEXT + "\n" + LINE * (MAX_NOTE_SIGNATURES + 1)).encode(),
+    "too_large": ("x" * MAX_NOTE_BYTES + "\n\n" + LINE).encode(),
+}
+
+
+@pytest.mark.parametrize("defect", MALFORMED)
+def test_malformed_note(defect: str) -> None:
+    with pytest.raises(NoteMalformed):
+        Note.parse(MALFORMED[defect])
+
+
+def test_a_note_that_could_not_be_read_is_not_written() -> None:
+    for text in ["no newline", "a\tb\n"]:
+        with pytest.raises(NoteMalformed):
+            Note(text, (LOG.sign(TEXT),)).encode()
+    with pytest.raises(NoteMalformed):
+        Note(TEXT).encode()
+
+
+def test_added_signatures_stand_once() -> None:
+    note = signed(LOG).with_signatures([LOG.sign(TEXT), OTHER.sign(TEXT)])
+    assert [s.name for s in note.signatures] == [LOG.key.name, OTHER.key.name]
+
+
+def vkey(name: str, kind: int, public: bytes) -> str:
+    material = base64.b64encode(bytes([kind]) + public).decode()
+    return f"{name}+00000000+{material}"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "name",
+        "name+530d903a",
+        SPEC_KEY.replace("530d903a", "530d903b"),
+        SPEC_KEY.replace("530d903a", "530D903A"),
+        SPEC_KEY.replace("example.com/foo", "example.com/fo"),
+        SPEC_KEY.replace("example.com/foo", "example.com/f o"),
+        SPEC_KEY.replace("example.com/foo", ""),
+        SPEC_KEY + "=",
+        SPEC_KEY[:-4],
+        vkey("a", 2, bytes(32)),
+        vkey("a", 1, bytes(31)),
+        "a+00000000+",
+    ],
+)
+def test_malformed_vkey(key: str) -> None:
+    with pytest.raises(KeyMalformed):
+        VerifierKey.parse(key)
+
+
+def test_vkeys_of_both_types_differ_and_read_back() -> None:
+    for signer in (LOG, NODE):
+        assert VerifierKey.parse(signer.key.encode()) == signer.key
+    same = VerifierKey(LOG.key.name, ED25519_COSIGNATURE, LOG.key.public)
+    assert same.id != LOG.key.id
+    assert LOG.key.type == ED25519
+
+
+def test_cosignature_carries_its_time_and_nothing_else_may_change() -> None:
+    line = NODE.sign(TEXT, 1_700_000_000)
+    verified = Note(TEXT, (line,)).verify([NODE.key])
+    assert verified.signatures[0].timestamp == 1_700_000_000
+    later = NoteSignature(
+        line.name, line.key_id, (1_700_000_001).to_bytes(8, "big") + line.blob[8:]
+    )
+    for forged in (later, NoteSignature(line.name, line.key_id, line.blob[:8])):
+        with pytest.raises(NoteForged):
+            Note(TEXT, (forged,)).verify([NODE.key])
+    with pytest.raises(NoteForged):
+        Note("other\n", (line,)).verify([NODE.key])
+
+
+def test_a_cosignature_is_no_plain_signature_and_the_other_way_round() -> None:
+    plain = NoteSigner(VerifierKey("n", ED25519, NODE.key.public), NODE.sign_bytes)
+    line = plain.sign(TEXT)
+    disguised = NoteSignature(NODE.key.name, NODE.key.id, bytes(8) + line.blob)
+    with pytest.raises(NoteForged):
+        Note(TEXT, (disguised,)).verify([NODE.key])
+    with pytest.raises(ValueError, match="timestamp"):
+        NODE.sign(TEXT)
+    with pytest.raises(ValueError, match="timestamp"):
+        LOG.sign(TEXT, 5)
+    with pytest.raises(ValueError, match="range"):
+        NODE.sign(TEXT, 2**63)
+
+
+def test_time_beyond_the_limit_is_no_cosignature() -> None:
+    line = NODE.sign(TEXT, 7)
+    huge = NoteSignature(line.name, line.key_id, (2**63).to_bytes(8, "big") + line.blob[8:])
+    with pytest.raises(NoteForged):
+        Note(TEXT, (huge,)).verify([NODE.key])
+
+
+@pytest.mark.parametrize("text", ["A", "AA", "AA=", "A===", "AB==", " AA==", "AA==\n", "é"])
+def test_strict_base64_refuses(text: str) -> None:
+    with pytest.raises(ValueError, match="base64"):
+        strict_base64(text)
