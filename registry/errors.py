@@ -397,3 +397,114 @@ class BundleForged(RegistryError):
     exit_code = ExitCode.REJECTED
     message = "The trust bundle does not verify at {part}: {reason}."
     hint = "Do not use it. Fetch one from the registry itself, and tell its operator."
+
+
+# What a credential is worth by a trust bundle (`registry.assurance`)
+
+
+class BundleStale(RegistryError):
+    """The bundle is too old for what it does not say to mean anything."""
+
+    code = "ZL-BUNDLE-STALE"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The trust bundle is of {as_of}, older than the {days} days allowed."
+    hint = "Synchronise, or import a newer trust bundle, and verify again."
+
+
+class IssuerNotAccredited(RegistryError):
+    """The chain accredits no such issuer for this type at that time."""
+
+    code = "ZL-ISSUER-UNACCREDITED"
+    exit_code = ExitCode.REJECTED
+    message = "The chain does not accredit {issuer} to issue this credential."
+    hint = "Do not rely on it. Ask the citizen for a credential of an accredited issuer."
+
+
+class DigestMismatch(RegistryError):
+    """A schema or context is not the one whose digest the chain records."""
+
+    code = "ZL-RESOURCE-DIGEST"
+    exit_code = ExitCode.REJECTED
+    message = "The digest of {what} is not the one on record."
+    hint = "The credential refers to another schema or context than this program knows. Update both."
+
+
+class ResourceUnknown(RegistryError):
+    """The bundle records no digest for a schema or context."""
+
+    code = "ZL-RESOURCE-UNKNOWN"
+    exit_code = ExitCode.REJECTED
+    message = "The chain records no digest for {what}."
+    hint = "The registry's operator must record it before credentials can use it."
+
+
+class CredentialRevoked(RegistryError):
+    """The issuer revoked the credential, for good."""
+
+    code = "ZL-STATUS-REVOKED"
+    exit_code = ExitCode.REJECTED
+    message = "The issuer revoked this credential (status list of {as_of})."
+    hint = "The citizen must ask the issuer for a new credential."
+
+
+class CredentialSuspended(RegistryError):
+    """The issuer suspended the credential."""
+
+    code = "ZL-STATUS-SUSPENDED"
+    exit_code = ExitCode.REJECTED
+    message = "The issuer suspended this credential (status list of {as_of})."
+    hint = "A suspension can be lifted: synchronise later, or ask the issuer."
+
+
+class StatusUnknown(RegistryError):
+    """The bundle holds no list for the credential; that says nothing about the credential."""
+
+    code = "ZL-STATUS-UNKNOWN"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The trust bundle holds no status list for this credential, so its status is not known."
+    hint = "Synchronise and verify again. This does not mean that it was revoked."
+
+
+class StatusStale(RegistryError):
+    """The list is too old to say that a credential is *not* revoked."""
+
+    code = "ZL-STATUS-STALE"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The status list is of {as_of}, older than the {hours} hours allowed."
+    hint = "Synchronise and verify again. This does not mean that the credential was revoked."
+
+
+class StatusListForeign(RegistryError):
+    """The list was signed by another issuer than the credential's."""
+
+    code = "ZL-STATUS-FOREIGN"
+    exit_code = ExitCode.REJECTED
+    message = "The status list of this credential was signed by another issuer."
+    hint = "Do not rely on the credential; tell its issuer."
+
+
+class AnchorAbsent(RegistryError):
+    """The presentation carries no anchor proof."""
+
+    code = "ZL-ANCHOR-ABSENT"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The presentation carries no proof that the credential is on the chain."
+    hint = "Ask the citizen to refresh the wallet, then to answer a new request."
+
+
+class EntitlementMissing(RegistryError):
+    """The chain does not hold this entitlement for this department, type and time."""
+
+    code = "ZL-ENTITLEMENT-MISSING"
+    exit_code = ExitCode.REJECTED
+    message = "The chain does not entitle this department to ask under {entitlement!r}."
+    hint = "Nothing may be read. Ask the registry's operator about the entitlement."
+
+
+class EntitlementExceeded(RegistryError):
+    """More was asked for than the entitlement covers."""
+
+    code = "ZL-ENTITLEMENT-EXCEEDED"
+    exit_code = ExitCode.REJECTED
+    message = "The entitlement does not cover {names}."
+    hint = "Nothing may be read. Ask for less, or have the entitlement changed on the chain."
