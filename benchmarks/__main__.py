@@ -1,4 +1,4 @@
-"""`python -m benchmarks [GROUP]`: measure, print each value beside its goal, keep `build/bench.json`.
+"""`python -m benchmarks [GROUP]`: measure, print each value beside its goal, keep the values.
 
 A goal that is not reached is printed as such. A figure that nothing measures yet is listed as not
 measured, so that nobody takes its silence for success. A group that was not asked for keeps its
@@ -39,9 +39,7 @@ def main(arguments: list[str]) -> int:
             runs = measure()
         results[goal.id] = row = _row(goal, runs)
         verdict = "[green]holds[/]" if row["holds"] else "[red]not reached[/]"
-        table.add_row(
-            goal.id, f"{row['value']:.4g}", goal.goal, goal.unit, verdict, goal.says
-        )
+        table.add_row(goal.id, f"{row['value']:.4g}", goal.goal, goal.unit, verdict, goal.says)
         OUT.parent.mkdir(parents=True, exist_ok=True)
         OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     console.print(table)

@@ -11,7 +11,6 @@ signatures or holders. They use neither network nor clock: the caller gives the 
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,23 +18,23 @@ from typing import Any, Final
 
 from credentials.anchor import anchor_of
 from credentials.canonical import Canonicalizer
+from credentials.errors import CredentialExpired, CredentialNotYetValid
 from credentials.model import validity_period
 from credentials.proofs import verify_proof
 from credentials.status import StatusEntry, StatusList, status_entries
 from registry.entries import anchor_leaf_hash
 from registry.errors import (
-    AnchorMissing,
+    AnchorAbsent,
     AnchorUnknown,
     BundleStale,
-    CredentialExpired,
-    CredentialNotYetValid,
     CredentialRevoked,
     CredentialSuspended,
     DigestMismatch,
     EntitlementExceeded,
     EntitlementMissing,
     IssuerNotAccredited,
-    StatusListInvalid,
+    ResourceUnknown,
+    StatusListForeign,
     StatusStale,
     StatusUnknown,
 )
@@ -73,9 +72,7 @@ class Assurance:
     def check_bundle(self, now: datetime) -> datetime:
         """The time of the bundle's quorum. Raises `BundleStale`."""
         if now - self.bundle.time > self.policy.max_bundle_age:
-            raise BundleStale(
-                as_of=_day(self.bundle.time), days=self.policy.max_bundle_age.days
-            )
+            raise BundleStale(as_of=_day(self.bundle.time), days=self.policy.max_bundle_age.days)
         return self.bundle.time
 
     def absent(self, now: datetime, error: Exception) -> Exception:
@@ -108,28 +105,28 @@ class Assurance:
         named = credential.get("credentialSchema")
         if not isinstance(named, Mapping) or named.get("id") != scenario.schema_url:
             raise DigestMismatch(what="credentialSchema")
-        recorded = self.bundle.digest_of(scenario.schema_url)
-        for digest in (recorded, named.get("digestMultibase")):
-            if not isinstance(digest, str) or not hmac.compare_digest(
-                digest.encode(), scenario.schema_digest.encode()
-            ):
-                raise DigestMismatch(what=scenario.schema_url)
+        if named.get("digestMultibase") != scenario.schema_digest:
+            raise DigestMismatch(what=scenario.schema_url)
+        self._check_digest(scenario.schema_url, scenario.schema_digest)
         for url in credential["@context"]:
-            recorded = self.bundle.digest_of(url)
-            if recorded is None or not hmac.compare_digest(
-                recorded.encode(), self.canonicalizer.contexts.digest_multibase(url).encode()
-            ):
-                raise DigestMismatch(what=url)
+            self._check_digest(url, self.canonicalizer.contexts.digest_multibase(url))
         scenario.validate(credential)
         return scenario
+
+    def _check_digest(self, url: str, digest: str) -> None:
+        recorded = self.bundle.digest_of(url)
+        if recorded is None:
+            raise ResourceUnknown(what=url)
+        if recorded != digest:
+            raise DigestMismatch(what=url)
 
     def check_validity(self, credential: Mapping[str, Any], now: datetime) -> datetime | None:
         """`now` lies in the validity period, give or take `SKEW`. Returns its end."""
         start, end = validity_period(credential)
         if start is not None and now + SKEW < start:
-            raise CredentialNotYetValid(start=_day(start))
+            raise CredentialNotYetValid(valid_from=_day(start))
         if end is not None and now - SKEW > end:
-            raise CredentialExpired(end=_day(end))
+            raise CredentialExpired(valid_until=_day(end))
         return end
 
     def check_status(self, credential: Mapping[str, Any], now: datetime) -> StatusKnowledge:
@@ -169,7 +166,7 @@ class Assurance:
             )
             # BSL §3.2: the list must come from the credential's own issuer to speak about it.
             if not verified.verification_method.startswith(issuer_of(credential) + "#"):
-                raise StatusListInvalid(reason="signed by another issuer")
+                raise StatusListForeign
             known = StatusList.from_credential(snapshot.credential, entry), self.bundle.time
             self._lists[entry.list_url] = known
         return known
@@ -180,11 +177,11 @@ class Assurance:
         """The credential's digest is on its side chain, under a checkpoint that 3 of 4 cosigned.
 
         `proof` is the compact anchor proof (DESIGN: leaf index and siblings). Raises
-        `AnchorMissing` when there is none, `AnchorInvalid` when it is wrong, `AnchorUnknown`
+        `AnchorAbsent` when there is none, `AnchorInvalid` when it is wrong, `AnchorUnknown`
         when the credential is newer than the bundle.
         """
         if proof is None:
-            raise AnchorMissing
+            raise AnchorAbsent
         accreditation = self.bundle.issuer(issuer_of(credential))
         if accreditation is None:
             raise self.absent(now, IssuerNotAccredited(issuer=issuer_of(credential)))

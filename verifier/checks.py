@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from credentials.anchor import presentation_digest
-from credentials.canonical import Canonicalizer
+from credentials.canonical import Canonicalizer, parse_json_object
+from credentials.errors import AudienceMismatch, DidUnknown, HolderMismatch
 from credentials.model import check_presentation
 from credentials.presentation import VerifiedPresentation, verify_presentation
 from credentials.proofs import verify_credential
@@ -26,11 +27,9 @@ from credentials.qr import decode_qr_text
 from registry.assurance import Assurance, issuer_of
 from schemas.scenario import Scenario, scenario_for_types
 from verifier.errors import (
-    AudienceOther,
     ClaimsExcess,
     ClaimsMissing,
     CredentialOther,
-    HolderMismatch,
     PresentationShape,
     RequestAnswered,
     RequestClosed,
@@ -85,9 +84,7 @@ class Form:
     title = "The code can be read and holds one presentation"
 
     def __call__(self, case: Case, known: Knowledge) -> str:
-        case.document = (
-            decode_qr_text(case.source) if isinstance(case.source, str) else case.source
-        )
+        case.document = _decoded(case.source)
         check_presentation(case.document)
         credentials = case.document.get("verifiableCredential")
         if isinstance(credentials, Mapping):
@@ -114,7 +111,7 @@ class Audience:
         if not isinstance(domain, str) or not hmac.compare_digest(
             domain.encode(), known.did.encode()
         ):
-            raise AudienceOther
+            raise AudienceMismatch
         return known.did
 
 
@@ -173,12 +170,16 @@ class Signature:
     title = "The issuer signed every statement shown"
 
     def __call__(self, case: Case, known: Knowledge) -> str:
-        verified = verify_credential(
-            case.credential,
-            resolver=known.assurance.bundle.resolver,
-            now=known.now,
-            canonicalizer=known.canonicalizer,
-        )
+        try:
+            verified = verify_credential(
+                case.credential,
+                resolver=known.assurance.bundle.resolver,
+                now=known.now,
+                canonicalizer=known.canonicalizer,
+            )
+        except DidUnknown as error:
+            # The issuer's document is not in the bundle: say what `Issuer` would say of that.
+            raise known.assurance.absent(known.now, error) from error
         return verified.verification_method
 
 
@@ -317,8 +318,15 @@ PIPELINE: Final[tuple[Check, ...]] = (
 )
 
 
+def _decoded(source: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(source, str):
+        return source
+    text = source.strip()
+    return parse_json_object(text.encode()) if text.startswith("{") else decode_qr_text(text)
+
+
 def pointers_of(credential: Mapping[str, Any]) -> list[str]:
-    """The JSON pointers of the claims that a credential shows: each subject member, and evidence."""
+    """JSON pointers of the claims that a credential shows: each subject member, and evidence."""
     subject = credential.get("credentialSubject")
     names = subject if isinstance(subject, Mapping) else {}
     found = [f"/credentialSubject/{name}" for name in names if name not in _NEVER_CLAIMS]

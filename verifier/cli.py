@@ -15,7 +15,7 @@ from registry.trust import Genesis
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
-from verifier.desk import Desk, write_whole
+from verifier.desk import Desk, Verdict, write_whole
 from verifier.errors import FileUnusable
 from verifier.render import verdict_json, verdict_panel
 from verifier.settings import Settings, create_desk, key_is_sealed, load_key, load_settings
@@ -75,7 +75,10 @@ def build_app(_: Texts) -> typer.Typer:
             return
         console.print(_("The desk stands in {home}.", home=home))
         console.print(
-            _("Next: give {path} to the registry's operator, then run `zl verifier sync`.", path=path)
+            _(
+                "Next: give {path} to the registry's operator, then run `zl verifier sync`.",
+                path=path,
+            )
         )
 
     @app.command(help=_("Fetch a trust bundle and hand access records to the chain."))
@@ -141,7 +144,9 @@ def build_app(_: Texts) -> typer.Typer:
         entitlement: Annotated[str, typer.Argument(help=_("Identifier of the entitlement."))],
         claim: Annotated[
             list[str] | None,
-            typer.Option(help=_("A claim to ask for, such as name; default: all that are allowed.")),
+            typer.Option(
+                help=_("A claim to ask for, such as name; default: all that are allowed.")
+            ),
         ] = None,
         minutes: Annotated[int, typer.Option(min=1, max=60, help=_("Minutes it stays open."))] = 5,
         out_png: Annotated[Path | None, typer.Option(help=_("Write the code as PNG."))] = None,
@@ -172,12 +177,14 @@ def build_app(_: Texts) -> typer.Typer:
         if out_png is None and out_text is None:
             sys.stdout.write(draw(made.uri, "terminal").decode())
         console.print(
-            _("Open until {time}. Asks for: {claims}.",
-              time=made.expires.strftime("%H:%M:%S UTC"),
-              claims=", ".join(c.rpartition("/")[2] for c in made.claims))
+            _(
+                "Open until {time}. Asks for: {claims}.",
+                time=made.expires.strftime("%H:%M:%S UTC"),
+                claims=", ".join(c.rpartition("/")[2] for c in made.claims),
+            )
         )
 
-    def answer(desk: Desk, verdict: Any, receipt_to: Path | None, json_: bool) -> None:
+    def answer(verdict: Verdict, receipt_to: Path | None, json_: bool) -> None:
         if receipt_to is not None and verdict.receipt is not None:
             write_whole(receipt_to, verdict.receipt.encode() + b"\n")
         if json_:
@@ -198,13 +205,9 @@ def build_app(_: Texts) -> typer.Typer:
         secret: passphrase_file = None,
         json_: as_json = False,
     ) -> None:
-        text = (
-            sys.stdin.read(MAX_INPUT + 1)
-            if source == "-"
-            else _read(Path(source))
-        )
+        text = sys.stdin.read(MAX_INPUT + 1) if source == "-" else _read(Path(source))
         with open_desk(secret) as desk:
-            answer(desk, desk.verify(text.strip()), receipt, json_)
+            answer(desk.verify(text.strip()), receipt, json_)
 
     @app.command(help=_("Read the code in a picture and verify it."))
     def scan(
@@ -214,7 +217,7 @@ def build_app(_: Texts) -> typer.Typer:
         json_: as_json = False,
     ) -> None:
         with open_desk(secret) as desk:
-            answer(desk, desk.scan(picture), receipt, json_)
+            answer(desk.scan(picture), receipt, json_)
 
     @app.command(help=_("Show the journal: every look, and what the chain holds of it."))
     def journal(
@@ -254,8 +257,11 @@ def build_app(_: Texts) -> typer.Typer:
             console.print(f"{look.at:%Y-%m-%d %H:%M:%S}  {look.answer}{tail}", highlight=False)
         waiting = sum(1 for row in records if row.chain_index is None)
         console.print(
-            _("{all} access records, {waiting} waiting for the chain.",
-              all=len(records), waiting=waiting)
+            _(
+                "{all} access records, {waiting} waiting for the chain.",
+                all=len(records),
+                waiting=waiting,
+            )
         )
 
     return app

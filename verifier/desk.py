@@ -26,17 +26,20 @@ from credentials.exchange import (
     sign_receipt,
 )
 from credentials.keys import PrivateKey
+from credentials.multibase import base64url_encode
 from credentials.qr import read_image
 from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
-from registry.entries import access_entry
+from registry.entries import access_entry, decode_digest, encode_digest
+from registry.errors import RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.scenario import scenario_for_types
 from verifier.checks import Knowledge
 from verifier.errors import (
     BundleMissing,
     BundleRollback,
+    BundleUnusable,
     EntitlementUnknown,
     FileUnusable,
     JournalFull,
@@ -44,7 +47,7 @@ from verifier.errors import (
 )
 from verifier.journal import AccessRow, Journal, OpenRequest, VerdictRow
 from verifier.pipeline import Answer, Finding, Judgement, VerifiedClaims, judge
-from verifier.settings import Settings
+from verifier.settings import KEY_FILE, Settings
 
 REQUEST_TTL: Final = timedelta(minutes=5)
 PROMISE: Final = timedelta(hours=24)
@@ -145,16 +148,17 @@ class Desk:
                 data = path.read_bytes()
             except FileNotFoundError as error:
                 raise BundleMissing from error
-            bundle = TrustBundle.load(data, self.genesis)
+            try:
+                bundle = TrustBundle.load(data, self.genesis)
+            except RegistryError as error:
+                raise BundleUnusable(code=error.code, reason=error) from error
             self._assurance = Assurance(bundle, self._canonicalizer, self._policy)
         return self._assurance
 
     def entitlements(self) -> Sequence[Entitlement]:
         """What the chain entitles this desk to ask for, now."""
         now = self._clock()
-        return [
-            e for e in self.assurance.bundle.entitlements(self.settings.did) if e.covers(now)
-        ]
+        return [e for e in self.assurance.bundle.entitlements(self.settings.did) if e.covers(now)]
 
     def import_bundle(self, data: bytes) -> TrustBundle:
         """Take a bundle that arrived by any way; it proves itself against the pinned genesis.
@@ -197,7 +201,7 @@ class Desk:
             # crash between the answer and the note below costs nothing.
             indices = client.submit(
                 origin,
-                [access_entry(self.settings.did, row.commitment) for row in rows],
+                [access_entry(self.settings.did, decode_digest(row.commitment)) for row in rows],
                 self._signer,
                 self.settings.key_url,
             ).indices
@@ -213,7 +217,7 @@ class Desk:
     @property
     def _signer(self) -> PrivateKey:
         if self._key is None:
-            raise FileUnusable(path=self._home / "key.json", reason="it was not unlocked")
+            raise FileUnusable(path=self._home / KEY_FILE, reason="it was not unlocked")
         return self._key
 
     def request(
@@ -236,7 +240,7 @@ class Desk:
         if beyond:
             raise RequestExcess(entitlement=entitlement_id, names=", ".join(beyond))
         scenario = scenario_for_types(["VerifiableCredential", entitlement.credential_type])
-        nonce = multibase(self._random(NONCE_BYTES))
+        nonce = base64url_encode(self._random(NONCE_BYTES))
         request = PresentationRequest(
             client_id=self.settings.did,
             verifier_name=self.settings.name,
@@ -329,7 +333,7 @@ class Desk:
         )
         self._journal.record_access(
             row,
-            commitment=multibase(commitment_of(record, salt)),
+            commitment=encode_digest(commitment_of(record, salt)),
             record=record.to_json(),
             receipt=receipt,
             promised_by=promised,
@@ -351,13 +355,6 @@ class Desk:
 
     def records(self, limit: int = 100) -> list[AccessRow]:
         return self._journal.records(limit)
-
-
-def multibase(data: bytes) -> str:
-    """Multibase base64url without padding (prefix `u`)."""
-    from base64 import urlsafe_b64encode
-
-    return "u" + urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -47,15 +47,6 @@ class RequestClosed(VerifierError):
     hint = "Make a new request and ask the citizen to answer it."
 
 
-class AudienceOther(VerifierError):
-    """The presentation was made for another department."""
-
-    code = "ZL-AUDIENCE-OTHER"
-    exit_code = ExitCode.REJECTED
-    message = "The presentation was made for another department."
-    hint = "Do not use it. Ask the citizen to answer this desk's own request."
-
-
 class PresentationShape(VerifierError):
     """Not one presentation with one credential."""
 
@@ -72,15 +63,6 @@ class CredentialOther(VerifierError):
     exit_code = ExitCode.REJECTED
     message = "The presentation holds another kind of credential than the one asked for."
     hint = "Ask the citizen to choose the credential that the request names."
-
-
-class HolderMismatch(VerifierError):
-    """Signed by another key than the one the credential was issued to."""
-
-    code = "ZL-HOLDER-MISMATCH"
-    exit_code = ExitCode.REJECTED
-    message = "The presentation was not signed by the holder of the credential."
-    hint = "The credential may have been copied. Do not rely on it."
 
 
 class ClaimsMissing(VerifierError):
@@ -131,12 +113,22 @@ class BundleMissing(VerifierError):
     hint = "Run `zl verifier sync`, or import one with `zl verifier sync --file BUNDLE`."
 
 
+class BundleUnusable(VerifierError):
+    """The bundle on this desk's own disk does not verify; that says nothing of a presentation."""
+
+    code = "ZL-DESK-BUNDLE"
+    message = "This desk's trust bundle cannot be used ({code}): {reason}"
+    hint = "Nothing was decided. Fetch it again with `zl verifier sync`."
+
+
 class BundleRollback(VerifierError):
     """An older bundle would make the desk forget revocations that it knows."""
 
     code = "ZL-DESK-ROLLBACK"
     exit_code = ExitCode.REJECTED
-    message = "The offered trust bundle (main chain size {offered}) is older than this desk's ({held})."
+    message = (
+        "The offered trust bundle (main chain size {offered}) is older than this desk's ({held})."
+    )
     hint = "It was not taken. Fetch a newer one."
 
 

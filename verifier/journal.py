@@ -157,8 +157,8 @@ class Journal:
     def request(self, nonce: str) -> OpenRequest | None:
         with self._faults():
             row = self._db.execute(
-                "SELECT nonce, token, entitlement, credential_type, claims, created, expires, answered"
-                " FROM requests WHERE nonce = ?",
+                "SELECT nonce, token, entitlement, credential_type, claims, created, expires,"
+                " answered FROM requests WHERE nonce = ?",
                 (nonce,),
             ).fetchone()
         if row is None:
@@ -245,7 +245,7 @@ class Journal:
         with self._faults():
             rows = self._db.execute(
                 "SELECT id, commitment, record, receipt, recorded, promised_by, chain_index"
-                f" FROM access_records {tail}",  # noqa: S608 - `tail` is a constant of this class
+                f" FROM access_records {tail}",
                 parameters,
             ).fetchall()
         return [

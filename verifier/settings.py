@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from credentials.dids import did_document
-from credentials.keyfile import is_sealed, seal, unseal
+from credentials.keyfile import seal, unseal
 from credentials.keys import PrivateKey
 from registry.assurance import Policy
 from registry.trust import Genesis
 from verifier.errors import DeskExists, DeskMissing, FileUnusable
 
 KEY_FRAGMENT: Final = "desk-1"
+KEY_FILE: Final = "desk.key"
+LABEL: Final = "desk key"
+RAW_KEY: Final = 32
+"""Bytes of an unencrypted P-256 key; a sealed one is a JSON container of some 400."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +78,19 @@ def load_settings(home: Path) -> Settings:
 
 def load_key(home: Path, passphrase: str | None) -> PrivateKey:
     """The desk's key. `passphrase` is needed when it is sealed. Raises `WrongPassphrase`."""
-    path = home / "key.json"
+    path = home / KEY_FILE
     try:
         data = path.read_bytes()
     except OSError as error:
         raise FileUnusable(path=path, reason=error.strerror or "unreadable") from error
-    if is_sealed(data):
-        data = unseal(data, passphrase or "")
+    if len(data) != RAW_KEY:
+        data = unseal(data, passphrase or "", label=LABEL)
     return PrivateKey.from_bytes("P-256", data)
 
 
 def key_is_sealed(home: Path) -> bool:
     try:
-        return is_sealed((home / "key.json").read_bytes())
+        return (home / KEY_FILE).stat().st_size != RAW_KEY
     except FileNotFoundError as error:
         raise DeskMissing(home=home) from error
 
@@ -106,9 +110,9 @@ def create_desk(
     Genesis.load(home / "genesis.json")
     key = PrivateKey.generate("P-256")
     raw = key.to_bytes()
-    path = home / "key.json"
+    path = home / KEY_FILE
     path.touch(mode=0o600)
-    path.write_bytes(raw if passphrase is None else seal(raw, passphrase))
+    path.write_bytes(raw if passphrase is None else seal(raw, passphrase, label=LABEL))
     (home / "desk.json").write_text(
         json.dumps(settings.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
     )

@@ -1,1 +1,1 @@
-"""The front door: the `zl` command and the demonstration. It wires the roles and decides nothing."""
+"""The front door: the `zl` command and the demonstration; wires the roles, decides nothing."""
