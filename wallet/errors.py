@@ -201,11 +201,27 @@ class ApplicationRefused(WalletError):
     hint = "Check the data you gave against your identity card and apply again."
 
 
+class ApplicationNotConfirmed(ApplicationRefused):
+    """The authority's answer was no. Which field differs is not told, so nothing can be fished."""
+
+    code = "ZL-APPLICATION-NOT-CONFIRMED"
+    message = "The authority did not confirm the data of the application."
+
+
 class ApplicationMalformed(WalletError):
     code = "ZL-APPLICATION-MALFORMED"
     exit_code = ExitCode.MALFORMED
-    message = "The application cannot be used: {reason}."
-    hint = "Correct the field and try again."
+    message = "The application is malformed at {field}: {rule}."
+    hint = "Correct the field and apply again."
+
+
+class ClockWrong(WalletError):
+    """The issuer finds a signed time too far from its own."""
+
+    code = "ZL-APPLICATION-REPLAYED"
+    exit_code = ExitCode.REJECTED
+    message = "The issuer found the application too old, from the future, or received before."
+    hint = "Check the clock of this device and apply again."
 
 
 class OfferExpired(WalletError):
@@ -243,6 +259,15 @@ class TxCodeNeeded(WalletError):
     exit_code = ExitCode.USAGE
     message = "This offer needs the transaction code that the issuer sent you."
     hint = "Give it with --tx-code-file, or type it in."
+
+
+class TokenEnded(WalletError):
+    """The issuer no longer takes the access token of this issuance."""
+
+    code = "ZL-ISSUANCE-TOKEN"
+    exit_code = ExitCode.REJECTED
+    message = "The issuer ended this issuance before the credential was fetched."
+    hint = "Ask the issuer for a new offer."
 
 
 class CredentialUnexpected(WalletError):

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from credentials import keyfile
-from credentials.errors import CredentialError
+from credentials.errors import KeyfileMalformed, PassphraseUnusable
 from credentials.errors import WrongPassphrase as WrongKeyfilePassphrase
 from wallet.errors import BackupCorrupt, VaultExists, WrongPassphrase
-from wallet.vault.database import DATA, HEADER, LOCK, Vault, set_aside
+from wallet.vault.database import DATA, HEADER, LABEL, LOCK, Vault, set_aside
 from wallet.vault.guard import Lock, make_folder, storage_error, write_atomically
 
 MAGIC: Final = b"zhenglian-wallet-backup/1\n"
@@ -50,10 +50,10 @@ def restore_backup(backup: Path, home: Path, passphrase: str) -> None:
     """
     header, data = _split(backup)
     try:
-        keyfile.unseal(header, passphrase)
-    except WrongKeyfilePassphrase as error:
+        keyfile.unseal(header, passphrase, label=LABEL)
+    except (WrongKeyfilePassphrase, PassphraseUnusable) as error:
         raise WrongPassphrase(seconds=0) from error
-    except CredentialError as error:
+    except KeyfileMalformed as error:
         raise BackupCorrupt from error
     make_folder(home)
     lock = Lock(home / LOCK)

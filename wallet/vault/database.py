@@ -25,7 +25,7 @@ from typing import Any, Final, Self
 import apsw
 
 from credentials import keyfile
-from credentials.errors import CredentialError
+from credentials.errors import KeyfileMalformed, PassphraseUnusable
 from credentials.errors import WrongPassphrase as WrongKeyfilePassphrase
 from wallet.errors import (
     NoVault,
@@ -54,6 +54,7 @@ ATTEMPTS: Final = "wallet.attempts"
 
 KEY_BYTES: Final = 32
 CIPHER: Final = "chacha20"
+LABEL: Final = "wallet vault"
 SCHEMA_VERSION: Final = 1
 
 Clock = Callable[[], datetime]
@@ -96,7 +97,7 @@ class Vault:
                     )
                     connection.pragma("user_version", SCHEMA_VERSION)
                     connection.execute("COMMIT")
-                write_atomically(home / HEADER, keyfile.seal(key, passphrase))
+                write_atomically(home / HEADER, keyfile.seal(key, passphrase, label=LABEL))
             except BaseException:
                 connection.close()
                 raise
@@ -151,7 +152,7 @@ class Vault:
         require_strength(new)
         with self._inside:
             key = _unseal(self.home, old, self._clock)
-            write_atomically(self.home / HEADER, keyfile.seal(key, new))
+            write_atomically(self.home / HEADER, keyfile.seal(key, new, label=LABEL))
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -221,10 +222,10 @@ def _unseal(home: Path, passphrase: str, clock: Clock) -> bytes:
     attempts = Attempts(home / ATTEMPTS, clock)
     wait = attempts.begin()
     try:
-        key = keyfile.unseal((home / HEADER).read_bytes(), passphrase)
-    except WrongKeyfilePassphrase as error:
+        key = keyfile.unseal((home / HEADER).read_bytes(), passphrase, label=LABEL)
+    except (WrongKeyfilePassphrase, PassphraseUnusable) as error:
         raise WrongPassphrase(seconds=wait) from error
-    except CredentialError as error:
+    except KeyfileMalformed as error:
         attempts.succeeded()  # the header is damaged; that says nothing of the passphrase
         raise VaultCorrupt(reason="its header cannot be read") from error
     except OSError as error:

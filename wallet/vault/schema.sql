@@ -21,7 +21,8 @@ CREATE TABLE applications (
     remote_id  TEXT,
     state      TEXT NOT NULL,         -- sending | offered | waiting | refused | issued
     reason     TEXT,
-    offer      TEXT
+    offer      TEXT,
+    expires    TEXT                   -- of the offer, as the issuer said
 ) STRICT, WITHOUT ROWID;
 
 -- One row an offer that was begun; it lets an interrupted issuance go on without a second code.
