@@ -566,14 +566,7 @@ class HolderMismatch(CredentialError):
     hint = "Someone presents another's credential. Do not rely on it."
 
 
-# Multibase, CBOR and CBOR-LD
-
-
-class MultibaseMalformed(CredentialError):
-    """Text that is not the one multibase spelling of some bytes."""
-
-    code = "ZL-MULTIBASE"
-    message = "A multibase value is malformed: {reason}."
+# CBOR and CBOR-LD
 
 
 class CborMalformed(CredentialError):
