@@ -1,0 +1,49 @@
+"""What a cryptosuite is to the framework of `credentials.proofs.integrity`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from credentials.canonical import Canonicalizer
+from credentials.keys import KeyType, PublicKey, Signer
+
+
+@dataclass(frozen=True, slots=True)
+class ProofInput:
+    """What a proof covers: the document without its proof, and the proof without its value.
+
+    `document` holds, under `proof`, the earlier proofs that a chained proof covers (VC-DI §4.3).
+    `options` has the document's `@context` (VC-DI-ECDSA §3.2.5). Neither may be changed.
+    """
+
+    document: Mapping[str, Any]
+    options: Mapping[str, Any]
+    canonicalizer: Canonicalizer
+
+
+class Cryptosuite(Protocol):
+    """One row of the suite table. Suites hold no state."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_types(self) -> frozenset[KeyType]: ...
+
+    def sign(
+        self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
+    ) -> str:
+        """The `proofValue`. A suite without selective disclosure refuses pointers."""
+        ...
+
+    def verify(
+        self, proof_input: ProofInput, proof_value: str, key: PublicKey, *, accept_base: bool
+    ) -> None:
+        """Raise SignatureInvalid or ProofMalformed unless the proof holds.
+
+        `accept_base`: whether the issuer's own, not yet derived proof of a selective-disclosure
+        suite will do. Only a holder who receives a credential has a reason to say so.
+        """
+        ...

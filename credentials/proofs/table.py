@@ -1,0 +1,16 @@
+"""The table of cryptosuites. Adding one adds a line here and touches no other suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from credentials.proofs.rdfc import ECDSA_RDFC_2019, EDDSA_RDFC_2022
+from credentials.proofs.suite import Cryptosuite
+
+_SUITES: Final[tuple[Cryptosuite, ...]] = (EDDSA_RDFC_2022, ECDSA_RDFC_2019)
+
+CRYPTOSUITES: Final[Mapping[str, Cryptosuite]] = MappingProxyType(
+    {suite.name: suite for suite in _SUITES}
+)
