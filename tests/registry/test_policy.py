@@ -1,0 +1,192 @@
+"""Trust policies: the file format, who counts, and the two times of a quorum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pytest
+
+from registry.checkpoint import Checkpoint
+from registry.errors import (
+    CheckpointForeign,
+    NoteForged,
+    NoteUnsigned,
+    PolicyMalformed,
+    QuorumMissing,
+)
+from registry.note import ED25519_COSIGNATURE, Note, NoteSignature, NoteSigner
+from registry.policy import Policy
+
+ORIGIN = "hangzhou.example/main"
+LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
+NODES = {
+    name: NoteSigner.from_seed(f"hangzhou.example/{name}", bytes([i]) * 32, ED25519_COSIGNATURE)
+    for i, name in enumerate(("data", "police", "courts", "civil"), start=10)
+}
+POLICY = Policy.k_of_n(3, {name: node.key for name, node in NODES.items()}, [LOG.key])
+CHECKPOINT = Checkpoint(ORIGIN, 5, bytes(range(32)))
+
+
+def cosigned(times: Iterable[tuple[str, int]], log: NoteSigner = LOG) -> bytes:
+    note = Note.parse(CHECKPOINT.sign(log))
+    extra = [NODES[name].sign(CHECKPOINT.text, t) for name, t in times]
+    return Note(note.text, (*note.signatures, *extra)).encode()
+
+
+def test_three_of_four_is_a_quorum() -> None:
+    result = POLICY.check(cosigned([("data", 30), ("police", 10), ("civil", 20)]), origin=ORIGIN)
+    assert (result.origin, result.size, result.root) == (ORIGIN, 5, CHECKPOINT.root)
+    assert result.checkpoint == CHECKPOINT
+    assert result.cosigners == {"data": 30, "police": 10, "civil": 20}
+    assert (result.time_s, result.reached_s) == (10, 30)
+    assert result.time == datetime.fromtimestamp(10, UTC)
+    assert result.reached == datetime.fromtimestamp(30, UTC)
+
+
+def test_times_of_four() -> None:
+    data = cosigned([("data", 30), ("police", 10), ("civil", 20), ("courts", 40)])
+    result = POLICY.check(data)
+    # Three held it as the latest at 20 or later; three had seen it by 30.
+    assert (result.time_s, result.reached_s) == (20, 30)
+
+
+def test_one_clock_far_ahead_does_not_make_it_fresh() -> None:
+    data = cosigned([("data", 100), ("police", 100), ("civil", 101), ("courts", 10**12)])
+    assert POLICY.check(data).time_s == 100
+
+
+def test_two_of_four_are_too_few() -> None:
+    with pytest.raises(QuorumMissing) as caught:
+        POLICY.check(cosigned([("data", 30), ("police", 10)]))
+    assert caught.value.params == {"origin": ORIGIN, "found": 2, "needed": 3}
+
+
+def test_one_node_counts_once() -> None:
+    with pytest.raises(QuorumMissing):
+        POLICY.check(cosigned([("data", 1), ("data", 2), ("data", 3)]))
+
+
+def test_a_cosignature_from_the_future_does_not_count() -> None:
+    data = cosigned([("data", 1000), ("police", 1000), ("civil", 5000)])
+    assert POLICY.check(data).cosigners["civil"] == 5000
+    assert POLICY.check(data, now=4900).cosigners["civil"] == 5000
+    with pytest.raises(QuorumMissing):
+        POLICY.check(data, now=1000)
+
+
+def test_a_cosignature_without_a_time_does_not_count() -> None:
+    with pytest.raises(QuorumMissing):
+        POLICY.check(cosigned([("data", 1), ("police", 1), ("civil", 0)]))
+
+
+def test_a_forged_cosignature_rejects_even_a_full_quorum() -> None:
+    note = Note.parse(cosigned([("data", 1), ("police", 1), ("civil", 1)]))
+    key = NODES["courts"].key
+    with pytest.raises(NoteForged):
+        POLICY.check(
+            Note(note.text, (*note.signatures, NoteSignature(key.name, key.id, bytes(72)))).encode()
+        )
+
+
+def test_log_must_be_listed_and_must_have_signed() -> None:
+    times = [("data", 1), ("police", 1), ("civil", 1)]
+    stranger = NoteSigner.from_seed(ORIGIN, b"\x77" * 32)
+    with pytest.raises(NoteUnsigned):
+        POLICY.check(cosigned(times, stranger))
+    text = Checkpoint("other.example", 5, CHECKPOINT.root).text
+    with pytest.raises(NoteUnsigned):
+        POLICY.check(Note(text, (NODES["data"].sign(text, 1),)).encode())
+    with pytest.raises(CheckpointForeign):
+        POLICY.check(cosigned(times), origin="hangzhou.example/identity")
+
+
+def key_lines() -> str:
+    return f"log {LOG.key.encode()} https://log.example/\n" + "".join(
+        f"witness {name} {node.key.encode()}\n" for name, node in NODES.items()
+    )
+
+
+def test_nested_groups_and_times() -> None:
+    policy = Policy.parse(
+        (
+            "# two houses\n\n \t" + key_lines() + "group a any data police\n"
+            "group b 1 courts civil\n\tgroup both\tall  a b \nquorum both\n"
+        ).encode()
+    )
+    assert policy == Policy.parse(policy.encode())
+    with pytest.raises(QuorumMissing):
+        policy.check(cosigned([("data", 1), ("police", 1)]))
+    result = policy.check(cosigned([("data", 30), ("police", 10), ("civil", 20)]))
+    # Group a: fresh as of 30, reached by 10; group b: 20 and 20.
+    assert (result.time_s, result.reached_s) == (20, 20)
+
+
+def test_quorum_of_one_witness_and_of_none() -> None:
+    one = Policy.parse((key_lines() + "quorum data\n").encode())
+    assert one.check(cosigned([("data", 7)])).time_s == 7
+    with pytest.raises(QuorumMissing):
+        one.check(cosigned([("police", 7)]))
+    none = Policy.parse((key_lines() + "quorum none\n").encode())
+    assert none.check(cosigned([])).time is None
+    assert none.check(cosigned([])).reached is None
+
+
+def test_k_of_n_reads_back() -> None:
+    assert Policy.parse(POLICY.encode()) == POLICY
+    for k in (0, 5):
+        with pytest.raises(PolicyMalformed):
+            Policy.k_of_n(k, {name: node.key for name, node in NODES.items()})
+
+
+def test_names_are_octets() -> None:
+    vkey = NODES["data"].key.encode().encode()
+    policy = Policy.parse(b"witness \xff\xe8 " + vkey + b"\nquorum \xff\xe8\n")
+    assert policy.encode().endswith(b"quorum \xff\xe8\n")
+    with pytest.raises(PolicyMalformed):
+        Policy.parse(b"witness K " + vkey + b"\nquorum \xe2\x84\xaa\n")
+
+
+DATA = NODES["data"].key.encode()
+POLICE = NODES["police"].key.encode()
+RENAMED = NoteSigner.from_seed("hangzhou.example/alias", b"\x0a" * 32, ED25519_COSIGNATURE)
+BAD = {
+    "no_quorum": (1, "witness a {d}\n"),
+    "two_quorums": (2, "quorum none\nquorum none\n"),
+    "unknown_quorum": (1, "quorum a\n"),
+    "no_final_newline": (1, "quorum none"),
+    "carriage_return": (0, "quorum none\r\n"),
+    "unknown_word": (1, "wittness a {d}\nquorum a\n"),
+    "too_few_words": (1, "witness a\nquorum a\n"),
+    "too_many_words": (1, "quorum none none\n"),
+    "bad_vkey": (1, "witness a x+y+z\nquorum a\n"),
+    "log_key_as_witness": (1, "witness a {l}\nquorum a\n"),
+    "witness_key_as_log": (1, "log {d}\nquorum none\n"),
+    "one_key_two_witnesses": (2, "witness a {d}\nwitness b {r}\nquorum a\n"),
+    "one_key_two_logs": (2, "log {l}\nlog {l}\nquorum none\n"),
+    "name_twice": (2, "witness a {d}\nwitness a {p}\nquorum a\n"),
+    "group_named_as_witness": (2, "witness a {d}\ngroup a any a\nquorum a\n"),
+    "name_none": (1, "witness none {d}\nquorum none\n"),
+    "none_in_group": (1, "group g any none\nquorum g\n"),
+    "group_empty": (2, "witness a {d}\ngroup g any\nquorum g\n"),
+    "group_zero": (2, "witness a {d}\ngroup g 0 a\nquorum g\n"),
+    "group_too_many": (2, "witness a {d}\ngroup g 2 a\nquorum g\n"),
+    "group_leading_zero": (2, "witness a {d}\ngroup g 01 a\nquorum g\n"),
+    "group_before_its_member": (1, "group g any a\nwitness a {d}\nquorum g\n"),
+    "group_of_itself": (1, "group g any g\nquorum g\n"),
+    "member_twice": (2, "witness a {d}\ngroup g 2 a a\nquorum g\n"),
+    "member_in_two_groups": (
+        4,
+        "witness a {d}\nwitness b {p}\ngroup g any a\ngroup h any a b\nquorum h\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", BAD)
+def test_malformed(defect: str) -> None:
+    line, text = BAD[defect]
+    filled = text.format(d=DATA, p=POLICE, l=LOG.key.encode(), r=RENAMED.key.encode())
+    with pytest.raises(PolicyMalformed) as caught:
+        Policy.parse(filled.encode())
+    if defect != "no_quorum":
+        assert caught.value.params["line"] == line
