@@ -85,7 +85,9 @@ def build_app(_: Texts) -> typer.Typer:
             )
         console.print(table)
 
-    @app.command(help=_("Check a credential's content against its schema (a file, or - for input)."))
+    @app.command(
+        help=_("Check a credential's content against its schema (a file, or - for input).")
+    )
     def check(
         source: Annotated[str, typer.Argument(help=_("File, or - for standard input."))],
         json_: as_json = False,
@@ -120,7 +122,9 @@ def build_app(_: Texts) -> typer.Typer:
             )
         else:
             for n, error in wrong:
-                console.print(_("Line {line}: {message}", line=n, message=_(error.message)), soft_wrap=True)
+                console.print(
+                    _("Line {line}: {message}", line=n, message=_(error.message)), soft_wrap=True
+                )
             console.print(_("{count} checked, {wrong} wrong.", count=len(lines), wrong=len(wrong)))
         if wrong:
             raise typer.Exit(3)
@@ -131,9 +135,7 @@ def build_app(_: Texts) -> typer.Typer:
 def _load(source: str) -> dict[str, Any]:
     try:
         text = (
-            sys.stdin.read(MAX_INPUT)
-            if source == "-"
-            else Path(source).read_text(encoding="utf-8")
+            sys.stdin.read(MAX_INPUT) if source == "-" else Path(source).read_text(encoding="utf-8")
         )
         value = json.loads(text)
     except OSError as error:

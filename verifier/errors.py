@@ -153,7 +153,7 @@ class JournalCorrupt(VerifierError):
 
     code = "ZL-JOURNAL-CORRUPT"
     message = "The desk's journal is damaged: {reason}."
-    hint = "Restore it from a backup. It holds the requests and the access records not yet on the chain."
+    hint = "Restore a backup. It holds open requests and access records not yet on the chain."
 
 
 class EntitlementUnknown(VerifierError):

@@ -217,11 +217,19 @@ class Journal:
 
     def waiting(self, limit: int) -> list[AccessRow]:
         """The oldest access records that the chain does not hold yet."""
-        return self._records("WHERE chain_index IS NULL ORDER BY id LIMIT ?", (limit,))
+        return self._records(
+            "SELECT id, commitment, record, receipt, recorded, promised_by, chain_index"
+            " FROM access_records WHERE chain_index IS NULL ORDER BY id LIMIT ?",
+            limit,
+        )
 
     def records(self, limit: int) -> list[AccessRow]:
         """The newest access records first."""
-        return self._records("ORDER BY id DESC LIMIT ?", (limit,))
+        return self._records(
+            "SELECT id, commitment, record, receipt, recorded, promised_by, chain_index"
+            " FROM access_records ORDER BY id DESC LIMIT ?",
+            limit,
+        )
 
     def anchored(self, commitments: Sequence[tuple[str, int]], at: datetime) -> None:
         """Note the chain index of each commitment."""
@@ -241,13 +249,9 @@ class Journal:
             ).fetchall()
         return [VerdictRow(_time(r[0]), *r[1:]) for r in rows]
 
-    def _records(self, tail: str, parameters: tuple[object, ...]) -> list[AccessRow]:
+    def _records(self, query: str, limit: int) -> list[AccessRow]:
         with self._faults():
-            rows = self._db.execute(
-                "SELECT id, commitment, record, receipt, recorded, promised_by, chain_index"
-                f" FROM access_records {tail}",
-                parameters,
-            ).fetchall()
+            rows = self._db.execute(query, (limit,)).fetchall()
         return [
             AccessRow(r[0], r[1], json.loads(r[2]), r[3], _time(r[4]), _time(r[5]), r[6])
             for r in rows

@@ -43,10 +43,10 @@ def _root(language: str, wanted: str | None) -> Any:
     class Roles(TyperGroup):
         """Commands that are imported when they are first asked for."""
 
-        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the interface
+        def list_commands(self, ctx: Any) -> list[str]:
             return sorted(ROLES)
 
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the interface
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
             if cmd_name not in ROLES:
                 return None
             # The other roles need one sentence in the help, not their servers imported.
