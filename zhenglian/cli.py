@@ -34,7 +34,9 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
 def _build_role(name: str, language: str) -> Any:
     module = import_module(ROLES[name][0])
     texts = load_texts(module.__name__.partition(".")[0], language)
-    return typer.main.get_command(module.build_app(texts))
+    app = module.build_app(texts)
+    app._add_completion = False  # typer offers it at the root only if asked there
+    return typer.main.get_command(app)
 
 
 def _root(language: str, wanted: str | None) -> Any:
