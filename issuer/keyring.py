@@ -1,0 +1,164 @@
+"""The issuer's keys, sealed by a passphrase in `<home>/keys.json`.
+
+Three secrets in one sealed file, so one argon2id run opens them all: the P-256 key that signs
+credentials (ecdsa-sd-2023 asks for P-256), the Ed25519 key that signs status lists, registry
+seals and requests to the authority, and the data key of the store.
+
+A wrong passphrase costs a delay that doubles with each failure in a row and survives the process
+(`<home>/passphrase-failures.json`). That slows a person or script at this machine. Whoever can copy
+or write the home is held back by argon2id alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+from credentials.errors import WrongPassphrase
+from credentials.keyfile import RECOMMENDED, Cost, seal, unseal
+from credentials.keys import PrivateKey, PublicKey
+from issuer.errors import KeyringCorrupt, NotInitialised
+from issuer.files import write_private
+from issuer.sealing import DATA_KEY_BYTES
+from issuer.times import Clock, moment_of, stamp, system_clock
+
+_LABEL: Final = "zhenglian issuer keyring"
+KEYRING_FILE: Final = "keys.json"
+FAILURES_FILE: Final = "passphrase-failures.json"
+FIRST_DELAY_SECONDS: Final = 1.0
+MAX_DELAY_SECONDS: Final = 60.0
+
+CREDENTIAL_FRAGMENT: Final = "credential"
+STATUS_FRAGMENT: Final = "status"
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """Open keys. Never printed: their representation holds no secret."""
+
+    did: str
+    credential: PrivateKey = field(repr=False)
+    status: PrivateKey = field(repr=False)
+    data_key: bytes = field(repr=False)
+
+    @property
+    def credential_method(self) -> str:
+        return f"{self.did}#{CREDENTIAL_FRAGMENT}"
+
+    @property
+    def status_method(self) -> str:
+        return f"{self.did}#{STATUS_FRAGMENT}"
+
+    def public_keys(self) -> dict[str, PublicKey]:
+        """Fragment → key, as the DID document shows them."""
+        return {
+            CREDENTIAL_FRAGMENT: self.credential.public_key,
+            STATUS_FRAGMENT: self.status.public_key,
+        }
+
+    @classmethod
+    def generate(cls, did: str, random: Callable[[int], bytes]) -> Self:
+        return cls(
+            did,
+            credential=PrivateKey.generate("P-256"),
+            status=PrivateKey.generate("Ed25519"),
+            data_key=random(DATA_KEY_BYTES),
+        )
+
+    def save(self, home: Path, passphrase: str, *, cost: Cost = RECOMMENDED) -> None:
+        content = {
+            "v": 1,
+            "did": self.did,
+            "credential": _text(self.credential.to_bytes()),
+            "status": _text(self.status.to_bytes()),
+            "data": _text(self.data_key),
+        }
+        write_private(
+            home / KEYRING_FILE,
+            seal(json.dumps(content).encode(), passphrase, cost=cost, label=_LABEL),
+        )
+
+    @classmethod
+    def open(
+        cls,
+        home: Path,
+        passphrase: str,
+        *,
+        clock: Clock = system_clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Self:
+        """Raises `NotInitialised`, `WrongPassphrase`, `KeyringCorrupt`."""
+        try:
+            sealed = (home / KEYRING_FILE).read_bytes()
+        except FileNotFoundError as error:
+            raise NotInitialised(home=home) from error
+        backoff = BackOff(home / FAILURES_FILE, clock, sleep)
+        backoff.wait()
+        try:
+            content = unseal(sealed, passphrase, label=_LABEL)
+        except WrongPassphrase:
+            backoff.failed()
+            raise
+        backoff.succeeded()
+        try:
+            fields = json.loads(content)
+            return cls(
+                did=str(fields["did"]),
+                credential=PrivateKey.from_bytes("P-256", _bytes(fields["credential"])),
+                status=PrivateKey.from_bytes("Ed25519", _bytes(fields["status"])),
+                data_key=_bytes(fields["data"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise KeyringCorrupt from error
+
+
+class BackOff:
+    """A growing delay before the next try, remembered in a file."""
+
+    def __init__(self, path: Path, clock: Clock, sleep: Callable[[float], None]) -> None:
+        self._path = path
+        self._clock = clock
+        self._sleep = sleep
+
+    def wait(self) -> None:
+        """Sleep until the next try is due."""
+        failures, last = self._read()
+        if failures == 0 or last is None:
+            return
+        delay = min(FIRST_DELAY_SECONDS * 2 ** min(failures - 1, 16), MAX_DELAY_SECONDS)
+        # A clock that was set back must not lock the operator out for longer than the delay.
+        since = max(0.0, (self._clock() - last).total_seconds())
+        if since < delay:
+            self._sleep(delay - since)
+
+    def failed(self) -> None:
+        failures, _ = self._read()
+        state = {"failures": failures + 1, "last": stamp(self._clock())}
+        write_private(self._path, json.dumps(state).encode())
+
+    def succeeded(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def _read(self) -> tuple[int, datetime | None]:
+        try:
+            state = json.loads(self._path.read_bytes())
+            return int(state["failures"]), moment_of(state["last"])
+        except FileNotFoundError:
+            return 0, None
+        except (ValueError, KeyError, TypeError):
+            # Damaged, so perhaps tampered with: the longest delay, from now.
+            return 64, self._clock()
+
+
+def _text(secret: bytes) -> str:
+    return base64.b64encode(secret).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
