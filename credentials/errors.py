@@ -97,7 +97,7 @@ class ContextUnknown(CredentialError):
 
     code = "ZL-CONTEXT-UNKNOWN"
     message = "The JSON-LD context {url!r} is not one of the contexts on record."
-    hint = "Contexts are never loaded from the network. Add it to the store by its digest, if you trust it."
+    hint = "Contexts are never loaded from the network. If you trust it, add it to the store."
 
 
 class ContextInvalid(CredentialError):
@@ -156,6 +156,13 @@ class EmptyValue(DocumentRefused):
     message = "The value at {pointer} leaves no signed statement behind."
 
 
+class ValueRepeated(DocumentRefused):
+    """One value twice in a list; the signature covers it once, whatever the list shows."""
+
+    code = "ZL-VALUE-REPEATED"
+    message = "The list at {pointer} holds a value twice."
+
+
 class ValueIllTyped(DocumentRefused):
     """A value has a JSON type or shape that its term cannot take."""
 
@@ -177,6 +184,13 @@ class IriMalformed(DocumentRefused):
 
     code = "ZL-IRI-MALFORMED"
     message = "The identifier at {pointer} holds characters that identifiers cannot hold."
+
+
+class BlankNodeNamed(DocumentRefused):
+    """A blank node label (`_:…`) as an identifier: it is not signed, so anyone can change it."""
+
+    code = "ZL-BLANK-NODE-NAMED"
+    message = "The identifier at {pointer} is a blank node label, which no signature covers."
 
 
 class LanguageTagInvalid(DocumentRefused):
@@ -684,6 +698,15 @@ class StatusEntryMalformed(CredentialError):
     code = "ZL-STATUS-ENTRY"
     message = "The status entry is malformed: {reason}."
     hint = "Its issuer must correct and issue the credential again."
+
+
+class StatusTypeUnsupported(CredentialError):
+    """A kind of status that this software cannot look up; ignoring it could hide a revocation."""
+
+    code = "ZL-STATUS-TYPE"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The credential states its status in a way that is not supported."
+    hint = "Whether it is revoked cannot be known here. Ask its issuer."
 
 
 class StatusListMalformed(CredentialError):

@@ -64,10 +64,10 @@ def _decode_base45(text: str) -> bytes:
     if len(text) % 3 == 1:  # no bytes end so (RFC 9285 §4)
         raise QrTextTruncated
     try:
-        data = base45.b45decode(text)
+        data = bytes(base45.b45decode(text))
     except ValueError as error:
         raise QrTextMalformed(reason="it is not base45") from error
-    if base45.b45encode(data).decode("ascii") != text:
+    if base45.b45encode(data) != text.encode("ascii"):
         raise QrTextMalformed(reason="it is not the one base45 spelling of its bytes")
     return data
 
