@@ -120,7 +120,7 @@ class Scenario:
         claim = self.claim(pointer)
         try:
             text = _DISPLAY[claim.kind](claim, value, language)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             raise ClaimUndisplayable(pointer=pointer, kind=claim.kind) from None
         return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
@@ -226,7 +226,7 @@ def _display_time(_claim: Claim, value: object, language: str) -> str:
     return f"{_day(local, language)} {local:%H:%M} ({zone})"
 
 
-def _display_record(_claim: Claim, value: object, language: str) -> str:
+def _display_record(claim: Claim, value: object, language: str) -> str:
     """Members that tell people something: who checked and when, which list, which schema."""
     records = value if isinstance(value, list) else [value]
     _ = load_texts("schemas", language)
@@ -239,8 +239,10 @@ def _display_record(_claim: Claim, value: object, language: str) -> str:
             name = _string(record["statusPurpose"])
             lines.append(f"{purpose.get(name, name)} #{_string(record['statusListIndex'])}")
         elif "checkedAt" in record and "authority" in record:
-            when = _display_time(_claim, record["checkedAt"], language)
-            lines.append(_("{authority} on {when}", authority=record["authority"], when=when))
+            when = _display_time(claim, record["checkedAt"], language)
+            lines.append(
+                _("{authority} on {when}", authority=_string(record["authority"]), when=when)
+            )
         elif "id" in record:
             lines.append(_string(record["id"]))
         else:

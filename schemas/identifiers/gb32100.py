@@ -89,6 +89,8 @@ def parse_credit_code(text: str) -> CreditCode:
     """Read a code in its canonical form, in capitals. Raises a subclass of `IdentifierError`."""
     if len(text) != CREDIT_LENGTH:
         raise CreditCodeLengthWrong
+    if text[17] not in CREDIT_ALPHABET:
+        raise CreditCodeCharacterWrong
     if check_character(text[:17]) != text[17]:
         raise CreditCodeCheckWrong
     return CreditCode(text, text[0], text[1], text[2:8], parse_organization_code(text[8:17]))
