@@ -1,0 +1,463 @@
+"""One log: sequence, integrate, publish.
+
+Guarantees, against crashes, power cuts and full disks:
+- **Acknowledged means durable and sequenced.** A submission is answered after its commit, with
+  indices that never change.
+- **Never two trees.** The head moves by compare-and-swap in the durable record, in the same
+  transaction as the entries under it, before anybody can sign it. Only committed heads are
+  signed, and the newest one only.
+- **Every leaf is there once.** A submission that is wholly known is answered with its indices; a
+  partly known one is refused, naming what is known.
+
+Tiles are derived: they are written for the heads that get published, and again from the record
+after a crash. It does not defend against an operator who replaces the record by an older copy;
+the nodes do, by never cosigning a smaller or other tree.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from registry.checkpoint import Checkpoint, open_checkpoint
+from registry.errors import (
+    BatchSize,
+    CheckpointRefused,
+    EntriesDuplicate,
+    EntryTooLarge,
+    HeadMoved,
+    LogBusy,
+    LogClosed,
+    RegistryError,
+    StoreCorrupt,
+    TileCorrupt,
+    TileMissing,
+)
+from registry.limits import (
+    MAX_BATCH_ENTRIES,
+    MAX_COMMIT_ENTRIES,
+    MAX_ENTRY_BYTES,
+    MAX_PENDING_ENTRIES,
+)
+from registry.merkle import Frontier, leaf_hash
+from registry.note import NoteSigner
+from registry.storage import Commit, LeafKnown, Store
+from registry.storage.lock import FolderLock
+from registry.storage.sqlite import SqliteStore
+from registry.storage.tilefiles import TileFiles
+from registry.tiles import WIDTH, Tile, TileStack, bundle_of, encode_bundle
+from registry.view import LogView, load_edge
+
+TILES: Final = "tiles"
+_WRITE_TILES: Final = 256  # at a time, while integrating: about 4 MiB of memory
+
+
+@dataclass(frozen=True)
+class Sequenced:
+    """Where the entries of a submission stand (its trailer stands right behind new ones).
+
+    `repeated`: they were in the log before, and nothing was added.
+    """
+
+    indices: tuple[int, ...]
+    repeated: bool
+
+
+def _duplicates(leaves: Sequence[bytes], known: Container[bytes]) -> list[int]:
+    """The positions of leaves that are known, or stand earlier in the same submission."""
+    first = {leaf: i for i, leaf in reversed(list(enumerate(leaves)))}
+    return [i for i, leaf in enumerate(leaves) if leaf in known or first[leaf] != i]
+
+
+@dataclass(frozen=True)
+class _Submission:
+    entries: tuple[bytes, ...]  # with the trailer, if there is one
+    leaves: tuple[bytes, ...]
+    trailer: bool
+    future: Future[Sequenced]
+
+    @property
+    def count(self) -> int:
+        return len(self.leaves) - self.trailer
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+class Log:
+    """The one writer of a log. Thread-safe; close it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        store: Store,
+        files: TileFiles,
+        *,
+        lock: FolderLock | None = None,
+        signer: NoteSigner | None = None,
+        interval_s: float = 0.0,
+        clock: Callable[[], int] = _now,
+    ) -> None:
+        """Use `open`. `interval_s`: how long a commit waits for company; 0 still groups what
+        arrives while the commit before is being made durable."""
+        if signer is not None and signer.key.name != store.origin:
+            raise CheckpointRefused(origin=store.origin, reason="the key bears another name")
+        self._store = store
+        self._files = files
+        self._lock = lock
+        self._signer = signer
+        self._interval_s = interval_s
+        self._clock = clock
+        self._frontier = store.head()
+        self._integrating = threading.Lock()
+        self._publishing = threading.Lock()
+        self._pending = 0
+        self._state = threading.Lock()
+        self._stopped = False
+        self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        try:
+            edge = load_edge(store, files)
+        except (TileMissing, TileCorrupt):
+            edge = TileStack()  # the record has everything: build the tiles anew
+        self.view = LogView(store, files, edge)
+        self.integrate()
+        published = store.published()
+        if published is not None and files.read_checkpoint() != published:
+            files.write_checkpoint(published)
+        self._thread = threading.Thread(
+            target=self._run, name=f"commit {store.origin}", daemon=True
+        )
+        self._thread.start()
+
+    @classmethod
+    def create(cls, folder: Path, origin: str) -> None:
+        """Make an empty log in `folder`; raises `StoreExists`."""
+        Checkpoint(origin, 1, bytes(32))  # refuses an origin that no checkpoint can carry
+        SqliteStore.create(folder, origin)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        origin: str | None = None,
+        signer: NoteSigner | None = None,
+        interval_s: float = 0.0,
+        clock: Callable[[], int] = _now,
+    ) -> Log:
+        """Open for writing and recover: tiles are brought up to the committed head.
+
+        Raises `StoreMissing`, `StoreLocked`, `StoreForeign`, `StoreCorrupt`.
+        """
+        if not folder.is_dir():
+            SqliteStore(folder)  # raises StoreMissing
+        lock = FolderLock(folder)
+        store: SqliteStore | None = None
+        try:
+            store = SqliteStore(folder, origin=origin)
+            return cls(
+                store,
+                TileFiles(folder / TILES),
+                lock=lock,
+                signer=signer,
+                interval_s=interval_s,
+                clock=clock,
+            )
+        except BaseException:
+            if store is not None:
+                store.close()
+            lock.release()
+            raise
+
+    @staticmethod
+    def open_view(folder: Path, *, origin: str | None = None) -> LogView:
+        """Read a log that another process may be writing, as it is now."""
+        store = SqliteStore(folder, origin=origin, read_only=True)
+        files = TileFiles(folder / TILES)
+        try:
+            return LogView(store, files, load_edge(store, files))
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def origin(self) -> str:
+        return self._store.origin
+
+    @property
+    def size(self) -> int:
+        """Of the committed tree; `view.size` follows with `integrate`."""
+        return self._frontier.size
+
+    # --- sequence ---
+
+    def submit(self, entries: Sequence[bytes], trailer: bytes | None = None) -> Future[Sequenced]:
+        """Queue entries that shall stand one behind the other; the answer comes when durable.
+
+        `trailer` (a seal) is written behind them when they are new, and not compared when they
+        are not: it differs from attempt to attempt. Raises `BatchSize`, `EntryTooLarge`,
+        `LogBusy`, `LogClosed`; the future raises `EntriesDuplicate`, `StoreFull`,
+        `StoreFailed`, `HeadMoved`, `LogClosed`, and then nothing of it was recorded.
+        """
+        rows = (*entries, trailer) if trailer is not None else tuple(entries)
+        if not entries or len(rows) > MAX_BATCH_ENTRIES:
+            raise BatchSize(size=len(rows), limit=MAX_BATCH_ENTRIES)
+        for row in rows:
+            if not 0 < len(row) <= MAX_ENTRY_BYTES:
+                raise EntryTooLarge(size=len(row), limit=MAX_ENTRY_BYTES)
+        future: Future[Sequenced] = Future()
+        future.set_running_or_notify_cancel()  # what is queued will be committed: no way back
+        submission = _Submission(rows, tuple(map(leaf_hash, rows)), trailer is not None, future)
+        with self._state:
+            if self._stopped:
+                raise LogClosed(origin=self.origin)
+            if self._pending + len(rows) > MAX_PENDING_ENTRIES:
+                raise LogBusy(origin=self.origin, pending=self._pending)
+            self._pending += len(rows)
+            self._queue.put(submission)
+        return submission.future
+
+    def add(self, entries: Sequence[bytes], trailer: bytes | None = None) -> Sequenced:
+        """`submit`, and wait for the answer."""
+        return self.submit(entries, trailer).result()
+
+    def _run(self) -> None:
+        held: _Submission | None = None
+        closing = False
+        while not closing:
+            first = held if held is not None else self._queue.get()
+            held = None
+            if first is None:
+                break
+            group, count = [first], len(first.entries)
+            deadline = time.monotonic() + self._interval_s
+            while count < MAX_COMMIT_ENTRIES:
+                wait = deadline - time.monotonic()
+                try:
+                    item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    closing = True
+                    break
+                if count + len(item.entries) > MAX_COMMIT_ENTRIES:
+                    held = item
+                    break
+                group.append(item)
+                count += len(item.entries)
+            self._answer(group)
+            with self._state:
+                self._pending -= count
+
+    def _answer(self, group: list[_Submission]) -> None:
+        """Commit a group and resolve its futures; a failure fails all of it alike."""
+        try:
+            try:
+                answers = self._commit(group, {})
+            except LeafKnown:
+                known = self._store.find([leaf for s in group for leaf in s.leaves])
+                answers = self._commit(group, known)
+        except LeafKnown:
+            self._fail(group, StoreCorrupt(store=self._store.name, reason="its index is wrong"))
+        except RegistryError as error:
+            self._fail(group, error)
+            self._reload(error)
+        except BaseException as error:  # noqa: BLE001 - callers wait for an answer; the log stops
+            self._fail(group, error)
+            self._stop()
+        else:
+            for submission, answer in zip(group, answers, strict=True):
+                if isinstance(answer, Sequenced):
+                    submission.future.set_result(answer)
+                else:
+                    submission.future.set_exception(answer)
+
+    def _commit(
+        self, group: list[_Submission], known: dict[bytes, int]
+    ) -> list[Sequenced | EntriesDuplicate]:
+        before = self._frontier
+        after = before.copy()
+        size = before.size
+        seen = dict(known)
+        answers: list[Sequenced | EntriesDuplicate] = []
+        accepted: list[_Submission] = []
+        for submission in group:
+            leaves, count = submission.leaves, submission.count
+            clean = len(set(leaves)) == len(leaves) and seen.keys().isdisjoint(leaves)
+            if not clean:
+                # Only now does it cost a look-up: what is clean is checked by the index itself.
+                seen = self._store.find(leaves) | seen
+            if all(leaf in seen for leaf in leaves[:count]):
+                answers.append(Sequenced(tuple(seen[leaf] for leaf in leaves[:count]), True))
+                continue
+            if not clean:
+                answers.append(EntriesDuplicate(positions=_duplicates(leaves, seen)))
+                continue
+            answers.append(Sequenced(tuple(range(size, size + count)), False))
+            seen.update(zip(leaves, range(size, size + len(leaves)), strict=True))
+            size += len(leaves)
+            accepted.append(submission)
+        if accepted:
+            fresh = [leaf for submission in accepted for leaf in submission.leaves]
+            after.extend(fresh)
+            bundle = encode_bundle(entry for s in accepted for entry in s.entries)
+            self._store.append(Commit(before, after, bundle, fresh, self._clock()))
+            self._frontier = after
+        return answers
+
+    @staticmethod
+    def _fail(group: list[_Submission], error: BaseException) -> None:
+        for submission in group:
+            submission.future.set_exception(error)
+
+    def _reload(self, error: RegistryError) -> None:
+        """After a failed commit, go on from what the record really says, or stop."""
+        if isinstance(error, HeadMoved):
+            self._stop()
+            return
+        try:
+            self._frontier = self._store.head()
+        except RegistryError:
+            self._stop()
+
+    def _stop(self) -> None:
+        with self._state:
+            self._stopped = True
+            self._queue.put(None)
+
+    # --- integrate ---
+
+    def integrate(self) -> Checkpoint:
+        """Write the tiles of the committed head durably and show it in `view`.
+
+        Returns the head, unsigned. Raises `StoreFull`, `StoreFailed`, `StoreCorrupt`; then
+        `view` stays where it was, and the next call tries again.
+        """
+        with self._integrating:
+            head = self._store.head()
+            stack = self.view.edge()
+            if head.size != stack.size:
+                self._write(self._build(stack, head))
+                if stack.root() != head.root():
+                    raise StoreCorrupt(
+                        store=self._store.name, reason="its entries do not hash to its head"
+                    )
+                self._store.set_integrated(head.size)
+                self.view.advance(stack)
+            return Checkpoint(self.origin, head.size, head.root())
+
+    def _build(self, stack: TileStack, head: Frontier) -> Iterator[tuple[Tile, bytes]]:
+        """The tiles and bundles from `stack` to `head`, in order; moves `stack`."""
+        index = stack.size // WIDTH
+        bundle: list[bytes] = []
+        for _, batch in self._store.entries(index * WIDTH, head.size):
+            position = 0
+            while position < len(batch):
+                part = batch[position : position + WIDTH - len(bundle)]
+                position += len(part)
+                done = index * WIDTH + len(bundle)  # entries before `part`
+                bundle += part
+                for tile, hashes in stack.extend(map(leaf_hash, part[max(stack.size - done, 0) :])):
+                    yield tile, b"".join(hashes)
+                if len(bundle) == WIDTH:
+                    yield bundle_of(index), encode_bundle(bundle)
+                    index, bundle = index + 1, []
+        if bundle:
+            yield bundle_of(index, len(bundle)), encode_bundle(bundle)
+        for tile, hashes in stack.partials():
+            yield tile, b"".join(hashes)
+
+    def _write(self, tiles: Iterator[tuple[Tile, bytes]]) -> None:
+        chunk: list[tuple[Tile, bytes]] = []
+        for item in tiles:
+            chunk.append(item)
+            if len(chunk) == _WRITE_TILES:
+                self._write_chunk(chunk)
+                chunk = []
+        self._write_chunk(chunk)
+
+    def _write_chunk(self, chunk: list[tuple[Tile, bytes]]) -> None:
+        self._files.write(chunk)
+        self._files.drop_partials(tile for tile, _ in chunk)
+
+    # --- publish ---
+
+    def sign(self) -> bytes:
+        """The checkpoint of the integrated tree, signed by the log.
+
+        Its size and root went through the compare-and-swap of a commit before; Ed25519 is
+        deterministic, so signing one head twice gives the same bytes.
+        """
+        if self._signer is None:
+            raise CheckpointRefused(origin=self.origin, reason="no signing key was given")
+        return self.view.checkpoint.sign(self._signer)
+
+    def publish(self, note: bytes) -> Checkpoint:
+        """Make a signed (and cosigned) checkpoint the published one, durably.
+
+        Raises `CheckpointRefused` when it is not of this tree, or older than the published one;
+        and what `open_checkpoint` raises, when this log has a key.
+        """
+        with self._publishing:
+            if self._signer is None:
+                raise CheckpointRefused(origin=self.origin, reason="no signing key was given")
+            checkpoint = open_checkpoint(note, self.origin, [self._signer.key]).checkpoint
+            current = self._store.published()
+            if current is not None:
+                newest = open_checkpoint(current, self.origin, [self._signer.key])
+                if checkpoint.size < newest.size:
+                    raise CheckpointRefused(origin=self.origin, reason="a newer one is published")
+            if checkpoint.size > self.view.size:
+                raise CheckpointRefused(origin=self.origin, reason="it is larger than the tree")
+            if checkpoint.root != self.view.root_at(checkpoint.size):
+                raise CheckpointRefused(origin=self.origin, reason="its root is another")
+            self._store.publish(checkpoint.size, checkpoint.root, note, self._clock())
+            self._files.write_checkpoint(note)
+            return checkpoint
+
+    def published(self) -> bytes | None:
+        """The note of the newest published checkpoint."""
+        return self._store.published()
+
+    def published_at(self, size: int) -> bytes | None:
+        return self._store.published_at(size)
+
+    def tick(self) -> bytes:
+        """Integrate, sign and publish what is committed, for a log that needs no cosignatures.
+
+        Returns the published note.
+        """
+        self.integrate()
+        note = self.sign()
+        if note != self.published():
+            self.publish(note)
+        return note
+
+    # --- end ---
+
+    def close(self) -> None:
+        """Commit what is queued, stop, and release the store."""
+        self._stop()
+        self._thread.join()
+        while True:
+            try:
+                rest = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if rest is not None:
+                rest.future.set_exception(LogClosed(origin=self.origin))
+        self._store.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,329 @@
+"""The durable record of a log in one SQLite file (WAL, `synchronous=FULL`).
+
+Guarantees that a commit is in the file, with all its entries, the new head and the index of its
+leaves, before `append` returns, and is there wholly or not at all after a crash or power cut; and
+that the head only moves from where the caller saw it. It does not guard against somebody who
+edits the file: that is what `fsck` finds, by hashing everything again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from registry.errors import (
+    BundleMalformed,
+    EntryCorrupt,
+    HeadMoved,
+    StoreCorrupt,
+    StoreExists,
+    StoreFailed,
+    StoreForeign,
+    StoreFull,
+    StoreLocked,
+    StoreMissing,
+)
+from registry.merkle import EMPTY_ROOT, Frontier
+from registry.storage import Block, Commit, LeafKnown
+from registry.tiles import decode_bundle
+
+FILE: Final = "log.sqlite"
+FORMAT: Final = 1
+_NO_ROOM_BYTES: Final = 1024 * 1024
+
+_Row = tuple[Any, ...]  # STRICT tables keep the types of the columns
+
+_SCHEMA: Final = """
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    format INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    frontier BLOB NOT NULL,
+    integrated INTEGER NOT NULL
+) STRICT;
+CREATE TABLE commits (
+    start INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    entries BLOB NOT NULL
+) STRICT;
+CREATE TABLE leaves (hash BLOB PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    size INTEGER PRIMARY KEY,
+    root BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    note BLOB NOT NULL
+) STRICT;
+"""
+
+
+class SqliteStore:
+    """A `Store`. One writing connection and one reading connection, each behind its lock."""
+
+    def __init__(self, folder: Path, *, origin: str | None = None, read_only: bool = False) -> None:
+        """Open; raises `StoreMissing`, `StoreForeign`, `StoreCorrupt`, `StoreFailed`."""
+        path = folder / FILE
+        self.name = folder.name
+        self._folder = folder
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        if not path.is_file():
+            raise StoreMissing(store=self.name)
+        with self._named():
+            self._writer = None if read_only else _connect(path)
+            self._reader = _connect(path, read_only=True)
+            row = self._reader.execute("SELECT format, origin FROM log").fetchone()
+            if row is None or row[0] != FORMAT:
+                self.close()
+                raise StoreCorrupt(store=self.name, reason="its format is unknown")
+        self.origin = str(row[1])
+        if origin is not None and self.origin != origin:
+            self.close()
+            raise StoreForeign(store=self.name, found=self.origin, expected=origin)
+
+    @classmethod
+    def create(cls, folder: Path, origin: str) -> None:
+        """Make an empty log; raises `StoreExists`, `StoreFull`, `StoreFailed`."""
+        path = folder / FILE
+        if path.exists():
+            raise StoreExists(store=folder.name)
+        with _named_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            connection = _connect(path)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO log VALUES (1, ?, ?, 0, ?, ?, 0)",
+                    (FORMAT, origin, EMPTY_ROOT, Frontier().to_bytes()),
+                )
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+
+    # --- the head and its commits ---
+
+    def head(self) -> Frontier:
+        size, root, data = self._one("SELECT size, root, frontier FROM log")
+        frontier = Frontier.from_bytes(data)
+        if frontier.size != size or frontier.root() != root:
+            raise StoreCorrupt(store=self.name, reason="its head does not hash to its root")
+        return frontier
+
+    def append(self, commit: Commit) -> None:
+        before, after = commit.before, commit.after
+        root = after.root()
+        first = before.size
+        with self._transaction() as write:
+            # The compare-and-swap: no signature is made over a root that did not pass here.
+            moved = write.execute(
+                "UPDATE log SET size = ?, root = ?, frontier = ? WHERE size = ? AND root = ?",
+                (after.size, root, after.to_bytes(), before.size, before.root()),
+            )
+            if moved.rowcount != 1:
+                raise HeadMoved(origin=self.origin)
+            try:
+                write.executemany(
+                    "INSERT INTO leaves VALUES (?, ?)",
+                    zip(commit.leaves, range(first, after.size), strict=True),
+                )
+            except sqlite3.IntegrityError as error:
+                raise LeafKnown from error
+            write.execute(
+                "INSERT INTO commits VALUES (?, ?, ?, ?, ?)",
+                (first, after.size - first, root, commit.time, commit.bundle),
+            )
+
+    def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
+        found = {}
+        with self._reading() as read:
+            for leaf in leaves:
+                row = read.execute("SELECT position FROM leaves WHERE hash = ?", (leaf,)).fetchone()
+                if row is not None:
+                    found[leaf] = int(row[0])
+        return found
+
+    def blocks(self, start: int = 0, limit: int = 100) -> list[Block]:
+        rows = self._all(
+            "SELECT start, count, root, time FROM commits WHERE start >= "
+            "COALESCE((SELECT MAX(start) FROM commits WHERE start <= ?), 0) ORDER BY start LIMIT ?",
+            (start, limit),
+        )
+        return [block for row in rows if (block := Block(*row)).end > start]
+
+    def root_at(self, size: int) -> bytes | None:
+        if size == 0:
+            return EMPTY_ROOT
+        rows = self._all(
+            "SELECT start + count, root FROM commits WHERE start < ? ORDER BY start DESC LIMIT 1",
+            (size,),
+        )
+        return bytes(rows[0][1]) if rows and rows[0][0] == size else None
+
+    def entries(self, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
+        position = start
+        while position < end:
+            # A query a commit: an open cursor would keep the WAL from being checkpointed.
+            rows = self._all(
+                "SELECT start, count, entries FROM commits WHERE start <= ? "
+                "ORDER BY start DESC LIMIT 1",
+                (position,),
+            )
+            if not rows or not rows[0][0] <= position < rows[0][0] + rows[0][1]:
+                raise StoreCorrupt(store=self.name, reason="a commit is missing")
+            first, count, bundle = rows[0]
+            try:
+                batch = decode_bundle(bundle, count)
+            except BundleMalformed as error:
+                raise EntryCorrupt(index=first) from error
+            wanted = batch[position - first : end - first]
+            yield position, wanted
+            position += len(wanted)
+
+    # --- what was made of them ---
+
+    def integrated(self) -> int:
+        return int(self._one("SELECT integrated FROM log")[0])
+
+    def set_integrated(self, size: int) -> None:
+        with self._transaction() as write:
+            write.execute("UPDATE log SET integrated = ?", (size,))
+
+    def published(self) -> bytes | None:
+        rows = self._all("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
+        return bytes(rows[0][0]) if rows else None
+
+    def published_at(self, size: int) -> bytes | None:
+        rows = self._all("SELECT note FROM checkpoints WHERE size = ?", (size,))
+        return bytes(rows[0][0]) if rows else None
+
+    def publish(self, size: int, root: bytes, note: bytes, time: int) -> None:
+        with self._transaction() as write:
+            write.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (size) DO UPDATE SET note = excluded.note, time = excluded.time "
+                "WHERE root = excluded.root",
+                (size, root, time, note),
+            )
+
+    # --- for fsck ---
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Every published checkpoint as (size, root, note), oldest first."""
+        for size, root, note in self._all("SELECT size, root, note FROM checkpoints ORDER BY size"):
+            yield int(size), bytes(root), bytes(note)
+
+    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
+        """The whole index of leaves, in pages."""
+        last = b""
+        while rows := self._all(
+            "SELECT hash, position FROM leaves WHERE hash > ? ORDER BY hash LIMIT ?", (last, page)
+        ):
+            yield [(row[0], row[1]) for row in rows]
+            last = rows[-1][0]
+
+    def damage(self) -> str | None:
+        """What SQLite itself finds wrong with its file, or None."""
+        try:
+            with self._reading() as read:
+                rows = read.execute("PRAGMA quick_check(1)").fetchall()
+        except (StoreCorrupt, StoreFailed) as error:
+            return str(error.params["reason"])
+        return None if rows == [("ok",)] else str(rows[0][0])
+
+    def close(self) -> None:
+        with self._write_lock, self._read_lock:
+            if self._writer is not None:
+                self._writer.close()
+            self._reader.close()
+
+    # --- connections ---
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._write_lock, self._named():
+            writer = self._writer
+            if writer is None:
+                raise StoreFailed(store=self.name, reason="it was opened for reading only")
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield writer
+                writer.execute("COMMIT")
+            finally:
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._read_lock, self._named():
+            yield self._reader
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        with _named_errors(self._folder):
+            yield
+
+    def _all(self, query: str, parameters: _Row = ()) -> list[_Row]:
+        with self._reading() as read:
+            return read.execute(query, parameters).fetchall()
+
+    def _one(self, query: str) -> _Row:
+        rows = self._all(query)
+        if len(rows) != 1:
+            raise StoreCorrupt(store=self.name, reason="it has no head")
+        return rows[0]
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=5.0,
+    )
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cache_size = -32768")  # 32 MiB: the inner pages of a large index
+    return connection
+
+
+@contextmanager
+def _named_errors(folder: Path) -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        if kind == sqlite3.SQLITE_FULL:
+            raise StoreFull(store=folder.name) from error
+        if kind in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and _no_room(folder):
+            raise StoreFull(store=folder.name) from error
+        if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StoreLocked(store=folder.name) from error
+        if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise StoreCorrupt(store=folder.name, reason=f"SQLite says {name}") from error
+        raise StoreFailed(store=folder.name, reason=f"SQLite says {name}") from error
+    except OSError as error:
+        raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
+
+
+def _no_room(folder: Path) -> bool:
+    # SQLite reports some writes on a full disk (its shared-memory file) as plain I/O errors.
+    try:
+        return shutil.disk_usage(folder).free < _NO_ROOM_BYTES
+    except OSError:
+        return False

@@ -1,0 +1,225 @@
+"""Reading a log: tiles, bundles, entries and proofs of what has been integrated.
+
+Guarantees that nothing is handed out that does not hash to the committed root: a tile is checked
+against the tile above it, up to the right edge of the tree, which is checked against the root in
+the durable record when it is loaded. A damaged file raises `TileCorrupt` or `EntryCorrupt`.
+
+It says nothing about *which* root the world has agreed on; that is in the published checkpoint.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from registry import merkle
+from registry.checkpoint import Checkpoint
+from registry.errors import BundleMalformed, EntryCorrupt, OutOfRange, TileCorrupt, TileMissing
+from registry.merkle import leaf_hash, root_of
+from registry.storage import Block, Store
+from registry.storage.tilefiles import TileFiles
+from registry.tiles import (
+    HEIGHT,
+    WIDTH,
+    CompactProof,
+    Tile,
+    TileReader,
+    TileStack,
+    check_bundle,
+    encode_bundle,
+    parse_tile,
+    width_at,
+)
+
+_CACHED_TILES: Final = 1024  # about 20 MiB
+
+
+class LogView:
+    """Thread-safe. `size` and `root` are those of the newest tree whose tiles are all written."""
+
+    def __init__(self, store: Store, files: TileFiles, stack: TileStack) -> None:
+        """`stack` must be the verified right edge of the integrated tree (see `load_edge`)."""
+        self._store = store
+        self._files = files
+        self._edge = stack
+        self._cache: OrderedDict[Tile, Sequence[bytes]] = OrderedDict()
+        self._cache_lock = threading.Lock()
+
+    @property
+    def origin(self) -> str:
+        return self._store.origin
+
+    @property
+    def size(self) -> int:
+        return self._edge.size
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The integrated tree, unsigned."""
+        edge = self._edge
+        return Checkpoint(self.origin, edge.size, edge.root())
+
+    def edge(self) -> TileStack:
+        """A copy of the right edge, to build on."""
+        return self._edge.copy()
+
+    def advance(self, stack: TileStack) -> None:
+        """Show the tree up to `stack`, whose tiles are durably written."""
+        self._edge = stack
+
+    # --- tiles and bundles ---
+
+    def hashes(self, tile: Tile) -> Sequence[bytes]:
+        """The hashes of a tile, checked; raises `TileMissing` and `TileCorrupt`."""
+        edge = self._edge
+        width = width_at(tile.level, tile.index, edge.size)
+        if tile.level < 0 or tile.width > width:
+            raise TileMissing(path=tile.path)
+        if width < WIDTH:
+            return edge.levels[tile.level][: tile.width]
+        full = self._full(tile.full)
+        return full if tile.width == WIDTH else full[: tile.width]
+
+    def _full(self, tile: Tile) -> Sequence[bytes]:
+        with self._cache_lock:
+            if tile in self._cache:
+                self._cache.move_to_end(tile)
+                return self._cache[tile]
+        hashes = parse_tile(tile, self._files.read(tile))
+        above, position = divmod(tile.index, WIDTH)
+        parents = self.hashes(Tile(tile.level + 1, above, position + 1))
+        if root_of(hashes) != parents[position]:
+            raise TileCorrupt(path=tile.path)
+        with self._cache_lock:
+            self._cache[tile] = hashes
+            if len(self._cache) > _CACHED_TILES:
+                self._cache.popitem(last=False)
+        return hashes
+
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes to serve under `tile.path`, of a tile or a bundle of entries."""
+        if tile.level == Tile.ENTRIES:
+            return self._bundle(tile)
+        return b"".join(self.hashes(tile))
+
+    def _bundle(self, bundle: Tile) -> bytes:
+        leaves = self.hashes(Tile(0, bundle.index, bundle.width))
+        if bundle.width == width_at(0, bundle.index, self.size):
+            try:
+                data = self._files.read(bundle)
+                check_bundle(bundle, data, leaves)
+                return data
+            except BundleMalformed as error:
+                raise TileCorrupt(path=bundle.path) from error
+            except TileMissing:
+                if bundle.width == WIDTH:
+                    raise
+                # The tree grew meanwhile and the partial file is gone.
+        first = bundle.index * WIDTH
+        return encode_bundle(self.entries(first, first + bundle.width))
+
+    # --- entries ---
+
+    def _check_range(self, what: str, start: int, end: int) -> None:
+        size = self.size
+        if not 0 <= start <= end <= size:
+            raise OutOfRange(what=what, asked=end if start <= end else start, size=size)
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """Entries [start, end), checked against their leaf hashes.
+
+        Raises `OutOfRange`, `EntryCorrupt` and `TileCorrupt`.
+        """
+        return list(self.iterate(start, end))
+
+    def iterate(self, start: int, end: int) -> Iterator[bytes]:
+        """Like `entries`, in constant memory."""
+        self._check_range("Entry", start, end)
+        for first, batch in self._store.entries(start, end):
+            leaves = self.leaf_hashes(first, first + len(batch))
+            for index, (entry, leaf) in enumerate(zip(batch, leaves, strict=True), first):
+                if leaf_hash(entry) != leaf:
+                    raise EntryCorrupt(index=index)
+                yield entry
+
+    def entry(self, index: int) -> bytes:
+        self._check_range("Entry", index, index + 1)
+        return self.entries(index, index + 1)[0]
+
+    def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes [start, end) from the level-0 tiles."""
+        return self.level_hashes(0, start, end)
+
+    def level_hashes(self, level: int, start: int, end: int) -> list[bytes]:
+        """Hashes [start, end) of tile level `level` (1: the hashes of full level-0 tiles)."""
+        count = self.size >> (HEIGHT * level)
+        if not 0 <= start <= end <= count:
+            raise OutOfRange(what="Hash", asked=end, size=count)
+        found: list[bytes] = []
+        for index in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
+            low, high = max(start - index * WIDTH, 0), min(end - index * WIDTH, WIDTH)
+            found += self.hashes(Tile(level, index, high))[low:]
+        return found
+
+    def index_of(self, leaf: bytes) -> int | None:
+        """Where a leaf hash stands, or None; only what is integrated is found."""
+        index = self._store.find([leaf]).get(leaf)
+        return index if index is not None and index < self.size else None
+
+    def blocks(self, start: int = 0, limit: int = 100) -> list[Block]:
+        return self._store.blocks(start, limit)
+
+    # --- proofs ---
+
+    def _reader(self, size: int) -> TileReader:
+        self._check_range("Tree size", 0, size)
+        return TileReader(size, self.hashes)
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first `size` entries."""
+        return merkle.range_root(0, size, self._reader(size))
+
+    def subtree_root(self, start: int, end: int) -> bytes:
+        """MTH over the leaf hashes [start, end) alone, as a seal or a batch commits to them."""
+        return root_of(self.leaf_hashes(start, end))
+
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
+        reader = self._reader(size)
+        if not 0 <= index < size:
+            raise OutOfRange(what="Entry", asked=index, size=size)
+        return merkle.inclusion_proof(index, size, reader)
+
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        reader = self._reader(new)
+        if not 0 <= old <= new:
+            raise OutOfRange(what="Tree size", asked=old, size=new)
+        return merkle.consistency_proof(old, new, reader)
+
+    def compact_proof(self, index: int, size: int | None = None) -> CompactProof:
+        """The compact anchor proof of entry `index` in the tree of `size` (default: all)."""
+        size = self.size if size is None else size
+        self._check_range("Tree size", 0, size)
+        if not 0 <= index < size:
+            raise OutOfRange(what="Entry", asked=index, size=size)
+        tile = index // WIDTH
+        return CompactProof.build(index, self.hashes(Tile(0, tile, width_at(0, tile, size))))
+
+
+def load_edge(store: Store, files: TileFiles) -> TileStack:
+    """The right edge of the integrated tree from its partial tiles, checked against the record.
+
+    Raises `TileMissing` and `TileCorrupt`.
+    """
+    size = store.integrated()
+    levels, last = [], Tile(0, 0)
+    for level in range(max(1, (size.bit_length() + HEIGHT - 1) // HEIGHT)):
+        index = size >> (HEIGHT * (level + 1))
+        width = width_at(level, index, size)
+        last = Tile(level, index, width)
+        levels.append(parse_tile(last, files.read(last)) if width else [])
+    stack = TileStack(size, levels)
+    if stack.root() != store.root_at(size):
+        raise TileCorrupt(path=last.path)
+    return stack
