@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from credentials.proofs.credential import (
+    UnverifiedCredential,
+    VerifiedCredential,
+    verify_credential,
+)
 from credentials.proofs.integrity import (
     CLOCK_SKEW,
     VerifiedDocument,
@@ -14,8 +19,11 @@ from credentials.proofs.table import CRYPTOSUITES
 __all__ = [
     "CLOCK_SKEW",
     "CRYPTOSUITES",
+    "UnverifiedCredential",
+    "VerifiedCredential",
     "VerifiedDocument",
     "VerifiedProof",
     "add_proof",
+    "verify_credential",
     "verify_proof",
 ]

@@ -6,7 +6,7 @@ controller authorized for the purpose, covers every statement of the document, i
 future, not expired, and bound to the domain and challenge that the caller expects.
 
 Not guaranteed: that the signer is who the document says it is from. For credentials and
-presentations use `verify_credential_proof` and `verify_presentation`, which add that.
+presentations use `verify_credential` and `verify_presentation`, which add that.
 
 Nothing here reads a clock, a network or a disk.
 """
@@ -75,7 +75,7 @@ class VerifiedProof:
     """A proof that holds, and the key that made it."""
 
     proof: Mapping[str, Any]
-    verification_method: VerificationMethod
+    method: VerificationMethod
     created: datetime | None
     expires: datetime | None
 
@@ -93,9 +93,14 @@ class VerifiedDocument:
         return self.proofs[0].proof
 
     @property
-    def verification_method(self) -> VerificationMethod:
-        """The key of the first proof."""
-        return self.proofs[0].verification_method
+    def method(self) -> VerificationMethod:
+        """The key that made the first proof."""
+        return self.proofs[0].method
+
+    @property
+    def verification_method(self) -> str:
+        """The name of that key."""
+        return self.proofs[0].method.id
 
 
 def add_proof(

@@ -104,7 +104,7 @@ def test_every_step(case: Case) -> None:
     )
     assert made == signed
     verified = verify_proof(signed, resolver=KeyResolver(), now=NOW, canonicalizer=reader)
-    assert verified.verification_method.public_key == key.public_key
+    assert verified.method.public_key == key.public_key
     assert verified.proofs[0].created == created
 
 
