@@ -126,6 +126,13 @@ class UnknownCredential(WalletError):
     hint = "`zl wallet list` shows the identifiers."
 
 
+class UnknownApplication(WalletError):
+    code = "ZL-WALLET-NO-APPLICATION"
+    exit_code = ExitCode.USAGE
+    message = "The wallet knows no application with this identifier."
+    hint = "`zl wallet list` shows the applications."
+
+
 class UnknownEntry(WalletError):
     code = "ZL-WALLET-NO-ENTRY"
     exit_code = ExitCode.USAGE

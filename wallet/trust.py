@@ -59,12 +59,16 @@ class Trust:
                 self._assurance = Assurance(bundle, self.canonicalizer)
             return self._assurance
 
+    def origin(self, side_chain: str) -> str:
+        """The full name of a side chain by its short one ("identity")."""
+        return f"{self.genesis.network}/{side_chain}"
+
     def bundle(self) -> TrustBundle:
         return self.assurance().bundle
 
-    def replace(self, data: bytes) -> TrustBundle:
+    def replace(self, data: bytes, now: datetime) -> TrustBundle:
         """Verify and keep a bundle. Raises TrustBundleOlder and what `TrustBundle.load` raises."""
-        fresh = TrustBundle.load(data, self.genesis)
+        fresh = TrustBundle.load(data, self.genesis, now=now)
         held = self.as_of
         if held is not None:
             size = int(_setting(self._vault, "bundle-size"))
@@ -84,7 +88,7 @@ class Trust:
     def issuers(self, now: datetime) -> tuple[tuple[Accreditation, str], ...]:
         """Accredited issuers in force now that name a public URL, with that URL."""
         found = []
-        for accreditation in self.bundle().issuers:
+        for accreditation in self.bundle().issuers():
             url = service_url(accreditation)
             if url is not None and accreditation.covers(now):
                 found.append((accreditation, url))

@@ -131,7 +131,8 @@ class ApplicationView:
     sent: datetime
     state: str
     state_text: str
-    offer: str | None
+    offer: str | None = field(repr=False)
+    offer_expires: datetime | None
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,12 @@ class Vault:
                     connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """No other thread changes the vault while the block lasts. Not a transaction."""
+        with self._inside:
+            yield
+
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         with self._inside, _causes():
             return list(self._open_connection().execute(statement, tuple(parameters)))

@@ -22,6 +22,7 @@ CREATE TABLE applications (
     state      TEXT NOT NULL,         -- sending | offered | waiting | refused | issued
     reason     TEXT,
     offer      TEXT,
+    code_digest BLOB,                 -- as in issuances: which offer answers it
     expires    TEXT                   -- of the offer, as the issuer said
 ) STRICT, WITHOUT ROWID;
 
