@@ -222,11 +222,6 @@ class Enrolment:
         opened = self._office.sealer.open("applications", application, row.sealed)
         return {str(k): str(v) for k, v in json.loads(opened).items()}
 
-    def application(self, application: str) -> Application:
-        """What may be told of an application without opening it. Raises `RecordUnknown`."""
-        with self._office.store.read() as connection:
-            return view(find(connection, application))
-
     def _open(self, token: str) -> tuple[PublicKey, Mapping[str, Any]]:
         if len(token) > MAX_APPLICATION:
             raise ApplicationMalformed(field="application", rule="too long")

@@ -172,6 +172,13 @@ class GrantUnsupported(IssuerError):
     hint = "Only pre-authorized codes are exchanged here."
 
 
+class TokenRequestMalformed(IssuerError, MalformedInput):
+    code = "ZL-TOKEN-REQUEST"
+    exit_code = ExitCode.MALFORMED
+    message = "The token request is malformed: {reason}."
+    hint = "Send the offer's code and the transaction code as a form."
+
+
 class TokenInvalid(IssuerError):
     code = "ZL-TOKEN-INVALID"
     exit_code = ExitCode.REJECTED

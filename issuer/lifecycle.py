@@ -1,4 +1,4 @@
-"""The life of issued credentials: revoke (final), suspend, reinstate; list and show.
+"""The life of issued credentials: revoke (final), suspend, reinstate; and opening a record.
 
 A change is one transaction for all the credentials it names: states, bits, and the operator
 journal. Either all change or none. It is valid here at once and known at the desks when the list
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, select, update
 
-from issuer.enrolment import Application, find, view
+from issuer.enrolment import find
 from issuer.errors import ReasonUnknown, RecordUnknown, TransitionForbidden
-from issuer.journal import JournalEntry, read, record
+from issuer.journal import record
 from issuer.office import Office
-from issuer.schema import applications, credentials, outbox
-from issuer.statuslists import Purpose, set_bit
+from issuer.schema import credentials
+from issuer.statuslists import Purpose, set_bits
 from issuer.times import stamp
 
 Action = Literal["revoke", "suspend", "reinstate"]
@@ -60,26 +60,6 @@ def reasons(action: Action) -> tuple[str, ...]:
     return _RULES[action].reasons
 
 
-@dataclass(frozen=True)
-class IssuedCredential:
-    """A credential as the operator's list shows it: nothing of the person but the masked name."""
-
-    id: str
-    application: str
-    type: str
-    state: str
-    reason: str | None
-    masked_name: str
-    created: str
-    updated: str
-    valid_from: str
-    valid_until: str
-    anchor: str
-    anchor_position: int | None  # None while the anchor is pending
-    revocation: tuple[int, int] = field(repr=False)
-    suspension: tuple[int, int] = field(repr=False)
-
-
 class Lifecycle:
     def __init__(self, office: Office) -> None:
         self._office = office
@@ -93,6 +73,7 @@ class Lifecycle:
         if reason not in rule.reasons:
             raise ReasonUnknown(reason=reason, allowed=", ".join(rule.reasons))
         now = stamp(self._office.clock())
+        flipped: dict[int, list[int]] = {}
         with self._office.store.write() as connection:
             for credential_id in dict.fromkeys(ids):
                 row = _find(connection, credential_id)
@@ -101,8 +82,7 @@ class Lifecycle:
                         record=credential_id, state=row.state, wanted=rule.leads_to
                     )
                 number = row._mapping[f"{rule.purpose}_list"]
-                index = row._mapping[f"{rule.purpose}_index"]
-                set_bit(connection, number, index, value=rule.bit)
+                flipped.setdefault(number, []).append(row._mapping[f"{rule.purpose}_index"])
                 connection.execute(
                     update(credentials)
                     .where(credentials.c.id == credential_id)
@@ -116,35 +96,8 @@ class Lifecycle:
                     target=credential_id,
                     reason=reason,
                 )
-
-    def credentials(
-        self, *, state: str | None = None, limit: int = 1000
-    ) -> tuple[IssuedCredential, ...]:
-        """Newest first."""
-        query = _with_position().order_by(credentials.c.created.desc()).limit(limit)
-        if state is not None:
-            query = query.where(credentials.c.state == state)
-        with self._office.store.read() as connection:
-            return tuple(_view(row) for row in connection.execute(query))
-
-    def applications(
-        self, *, state: str | None = None, limit: int = 1000
-    ) -> tuple[Application, ...]:
-        """Newest first."""
-        query = select(applications).order_by(applications.c.created.desc()).limit(limit)
-        if state is not None:
-            query = query.where(applications.c.state == state)
-        with self._office.store.read() as connection:
-            return tuple(view(row) for row in connection.execute(query))
-
-    def credential(self, credential_id: str) -> IssuedCredential:
-        """Raises `RecordUnknown`."""
-        query = _with_position().where(credentials.c.id == credential_id)
-        with self._office.store.read() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            raise RecordUnknown(record=credential_id)
-        return _view(row)
+            for number, indices in flipped.items():
+                set_bits(connection, number, indices, value=rule.bit)
 
     def open_record(self, record_id: str, *, actor: str) -> dict[str, Any]:
         """The personal content of a credential or application; the look is journalled first.
@@ -168,40 +121,9 @@ class Lifecycle:
             )
         return dict(json.loads(office.sealer.open(table, record_id, sealed)))
 
-    def journal(self) -> tuple[JournalEntry, ...]:
-        """Every operator action, its chain verified. Raises `AuditChainBroken`."""
-        with self._office.store.read() as connection:
-            return tuple(read(connection))
-
 
 def _find(connection: Connection, credential_id: str) -> Any:
     row = connection.execute(select(credentials).where(credentials.c.id == credential_id)).first()
     if row is None:
         raise RecordUnknown(record=credential_id)
     return row
-
-
-def _with_position() -> Any:
-    joined = credentials.outerjoin(
-        outbox, (outbox.c.kind == "anchor") & (outbox.c.subject == credentials.c.id)
-    )
-    return select(credentials, outbox.c.position).select_from(joined)
-
-
-def _view(row: Any) -> IssuedCredential:
-    return IssuedCredential(
-        id=row.id,
-        application=row.application,
-        type=row.type,
-        state=row.state,
-        reason=row.reason,
-        masked_name=row.masked_name,
-        created=row.created,
-        updated=row.updated,
-        valid_from=row.valid_from,
-        valid_until=row.valid_until,
-        anchor=row.anchor,
-        anchor_position=row.position,
-        revocation=(row.revocation_list, row.revocation_index),
-        suspension=(row.suspension_list, row.suspension_index),
-    )

@@ -124,7 +124,7 @@ status_lists = Table(
     Column("url", Text, nullable=False),
     Column("size", Integer, nullable=False),
     Column("used", Integer, nullable=False, default=0),
-    Column("bits", LargeBinary, nullable=False),
+    Column("bits", Text, nullable=False),  # as in encodedList
     Column("dirty", Boolean, nullable=False),  # the signed document is older than the bits
     Column("document", Text),
     Column("digest", Text),

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -23,16 +23,16 @@ from issuer import metadata, statuslists
 from issuer.anchoring import Anchoring, Registry, Sent
 from issuer.authority.client import AuthorityClient
 from issuer.enrolment import Application, Asked, Authority, Enrolment, forget_spent
-from issuer.errors import AlreadyInitialised, ApplicationRefused, SettingsMalformed
+from issuer.errors import AlreadyInitialised, ApplicationRefused, RecordUnknown, SettingsMalformed
 from issuer.files import make_private_folder, write_private
 from issuer.issuance import Issuance
-from issuer.journal import JournalEntry
 from issuer.keyring import KEYRING_FILE, Keyring
-from issuer.lifecycle import Action, IssuedCredential, Lifecycle
+from issuer.lifecycle import Action, Lifecycle
 from issuer.nonces import make_nonce
 from issuer.notify import FileOutbox, Notifier
 from issuer.offers import AccessToken, Offer, Offers
 from issuer.office import Office
+from issuer.records import Records
 from issuer.schema import tokens
 from issuer.sealing import Sealer
 from issuer.settings import (
@@ -79,6 +79,7 @@ class Issuer:
         self._offers = Offers(office, notifier, self._scenario.credential_type)
         self._issuance = Issuance(office, self._scenario)
         self._lifecycle = Lifecycle(office)
+        self.records = Records(office.store)
         self._anchoring = Anchoring(office, registry)
         self._closers: list[Callable[[], None]] = [office.store.close]
 
@@ -178,7 +179,7 @@ class Issuer:
         """Take a signed application, ask the authority, offer. Waiting when nobody answers."""
         application = self._enrolment.receive_online(token)
         self._decide(application, actor=None)
-        return self._enrolment.application(application)
+        return self.records.application(application)
 
     def apply_at_counter(self, data: object, *, actor: str) -> Offer:
         """Take an application from an operator.
@@ -190,16 +191,13 @@ class Issuer:
         if asked.trouble is not None:
             raise asked.trouble
         if offer is None:
-            known = self._enrolment.application(application)
+            known = self.records.application(application)
             raise ApplicationRefused(application=application, reason=known.reason)
         return offer
 
     def offer(self, application: str, *, actor: str) -> Offer:
         """A new offer for an approved application; the old one dies."""
         return self._offers.make(application, actor=actor)
-
-    def application(self, application: str) -> Application:
-        return self._enrolment.application(application)
 
     def current_offer(self, application: str) -> Offer | None:
         return self._offers.current(application)
@@ -232,24 +230,15 @@ class Issuer:
         self._lifecycle.change(action, ids, reason=reason, actor=actor)
         return self.publish()
 
-    def credentials(
-        self, *, state: str | None = None, limit: int = 1000
-    ) -> tuple[IssuedCredential, ...]:
-        return self._lifecycle.credentials(state=state, limit=limit)
-
-    def applications(
-        self, *, state: str | None = None, limit: int = 1000
-    ) -> tuple[Application, ...]:
-        return self._lifecycle.applications(state=state, limit=limit)
-
-    def credential(self, credential_id: str) -> IssuedCredential:
-        return self._lifecycle.credential(credential_id)
-
     def open_record(self, record_id: str, *, actor: str) -> dict[str, Any]:
         return self._lifecycle.open_record(record_id, actor=actor)
 
-    def journal(self) -> tuple[JournalEntry, ...]:
-        return self._lifecycle.journal()
+    def describe(self, record_id: str) -> dict[str, Any]:
+        """The listed part of a credential or application. Raises `RecordUnknown`."""
+        try:
+            return asdict(self.records.credential(record_id))
+        except RecordUnknown:
+            return asdict(self.records.application(record_id))
 
     # --- publishing and background work ---------------------------------------------------
 
@@ -258,6 +247,10 @@ class Issuer:
         self._anchoring.stale_lists()
         statuslists.sign_dirty(self._office, everything=everything)
         return self._anchoring.send()
+
+    def pending(self) -> int:
+        """How many entries have not reached the chain yet."""
+        return self._anchoring.pending()
 
     def anchor(self) -> Sent:
         """Send what is pending; signs nothing new but lists that waited too long."""
@@ -283,7 +276,7 @@ class Issuer:
         if sent.trouble:
             trouble.append(sent.trouble)
         self._forget()
-        waiting = len(self._lifecycle.applications(state="waiting"))
+        waiting = len(self.records.applications(state="waiting"))
         return Chore(tuple(offered), tuple(refused), waiting, sent, tuple(dict.fromkeys(trouble)))
 
     def _forget(self) -> None:

@@ -114,9 +114,10 @@ class Settings:
             raw: dict[str, Any] = json.loads(text)
             if set(raw) != {f.name for f in fields(cls)}:
                 raise SettingsMalformed(reason="settings.json lacks a member or has a foreign one")
-            lists = {name: tuple(raw.pop(name)) for name in ("registry_urls", "scenarios")}
-            authority = AuthoritySettings(**raw.pop("authority"))
-            return cls(**raw, **lists, authority=authority)
+            for name in ("registry_urls", "scenarios"):
+                raw[name] = tuple(raw[name])
+            raw["authority"] = AuthoritySettings(**raw["authority"])
+            return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise SettingsMalformed(reason="settings.json is not what init wrote") from error
 

@@ -12,31 +12,40 @@ flipping and publishing loses nothing: the list stays `dirty` until it is signed
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from credentials.proofs import add_proof
-from credentials.status import StatusList, status_list_credential
+from credentials.status import MIN_ENTRIES, StatusList, random_index, status_list_credential
 from issuer.credential import Placement
-from issuer.errors import StatusListUnknown, StoreCorrupt
+from issuer.errors import StatusListUnknown
 from issuer.office import Office
 from issuer.schema import credentials, outbox, status_lists
 from issuer.times import moment_of, stamp
 from registry.entries import document_digest, status_entry
 
 Purpose = Literal["revocation", "suspension"]
+_PURPOSES: Final[tuple[Purpose, ...]] = ("revocation", "suspension")
 
-# The smallest list the specification allows (§3.2, herd privacy), and enough for a city's month.
-LIST_BITS: Final = 131_072
 _FILL_LIMIT: Final = 0.75
-_TRIES: Final = 1000
+
+
+class _Draw:
+    """Chance from a source of random bytes; 64 bits leave no bias worth naming."""
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+
+    def randrange(self, stop: int, /) -> int:
+        return int.from_bytes(self._random(8), "big") % stop
 
 
 def ensure_lists(office: Office, connection: Connection) -> None:
     """One list of each purpose, at least."""
-    for purpose in ("revocation", "suspension"):
+    for purpose in _PURPOSES:
         if _newest(connection, purpose) is None:
             _open_list(office, connection, purpose)
 
@@ -48,30 +57,28 @@ def allocate(office: Office, connection: Connection, purpose: Purpose) -> tuple[
         row = _open_list(office, connection, purpose)
     list_column = credentials.c[f"{purpose}_list"]
     index_column = credentials.c[f"{purpose}_index"]
-    for _ in range(_TRIES):
-        index = int.from_bytes(office.random(8), "big") % row.size
-        taken = connection.execute(
-            select(func.count()).where(list_column == row.number, index_column == index)
-        ).scalar_one()
-        if not taken:
-            connection.execute(
-                update(status_lists)
-                .where(status_lists.c.number == row.number)
-                .values(used=row.used + 1)
-            )
-            return row.number, Placement(row.url, index)
-    raise StoreCorrupt(reason="a status list has no free place though it should")
+
+    def is_taken(index: int) -> bool:
+        query = select(func.count()).where(list_column == row.number, index_column == index)
+        return bool(connection.execute(query).scalar_one())
+
+    index = random_index(row.size, is_taken, _Draw(office.random))
+    connection.execute(
+        update(status_lists)
+        .where(status_lists.c.number == row.number)
+        .values(used=status_lists.c.used + 1)
+    )
+    return row.number, Placement(row.url, index)
 
 
-def set_bit(connection: Connection, number: int, index: int, *, value: bool) -> None:
-    """Flip one bit; the list is dirty until `sign_dirty`."""
-    row = _row(connection, number)
-    bits = StatusList.from_bytes(row.bits)
-    bits.set(index, value)
+def set_bits(connection: Connection, number: int, indices: Iterable[int], *, value: bool) -> None:
+    """Flip bits of one list; it is dirty until `sign_dirty`."""
+    bits = StatusList.decode(_row(connection, number).bits)
+    bits.set_many(indices, value)
     connection.execute(
         update(status_lists)
         .where(status_lists.c.number == number)
-        .values(bits=bits.to_bytes(), dirty=True)
+        .values(bits=bits.encode(), dirty=True)
     )
 
 
@@ -105,10 +112,10 @@ def _sign(office: Office, connection: Connection, row: Any, now: datetime) -> No
     if row.signed is not None:
         now = max(now, moment_of(row.signed) + timedelta(seconds=1))
     unsigned = status_list_credential(
+        StatusList.decode(row.bits),
         url=row.url,
         issuer=office.settings.did,
         purpose=row.purpose,
-        status_list=StatusList.from_bytes(row.bits),
         valid_from=now,
     )
     signed = add_proof(
@@ -176,9 +183,9 @@ def _open_list(office: Office, connection: Connection, purpose: str) -> Any:
             number=number,
             purpose=purpose,
             url=office.settings.status_url(number),
-            size=LIST_BITS,
+            size=MIN_ENTRIES,
             used=0,
-            bits=bytes(LIST_BITS // 8),
+            bits=StatusList.empty(MIN_ENTRIES).encode(),
             dirty=True,
         )
     )
