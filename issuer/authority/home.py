@@ -15,7 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,16 @@ class PublicFacts:
     created: str
     synthetic: bool = True
     """Always true: this is a reference register of people who do not exist."""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "did": self.did,
+            "key": self.key,
+            "method": self.method,
+            "certificateSha256": self.certificate_sha256,
+            "created": self.created,
+            "synthetic": self.synthetic,
+        }
 
 
 @dataclass(frozen=True)
@@ -138,17 +148,24 @@ def create(
         created=stamp(now),
     )
     # Last: its presence says that everything else is there.
-    write_private(home / PUBLIC_FILE, (json.dumps(asdict(facts), indent=2) + "\n").encode())
+    write_private(home / PUBLIC_FILE, (json.dumps(facts.as_json(), indent=2) + "\n").encode())
     return facts
 
 
 def public_facts(home: Path) -> PublicFacts:
     """Raises `AuthorityMissing`, `AuthorityStoreFailed`."""
     try:
-        return PublicFacts(**json.loads((home / PUBLIC_FILE).read_bytes()))
+        told = json.loads((home / PUBLIC_FILE).read_bytes())
+        return PublicFacts(
+            did=told["did"],
+            key=told["key"],
+            method=told["method"],
+            certificate_sha256=told["certificateSha256"],
+            created=told["created"],
+        )
     except FileNotFoundError as error:
         raise AuthorityMissing(home=home) from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise AuthorityStoreFailed from error
 
 
