@@ -44,12 +44,7 @@ def build_app(_: Texts) -> typer.Typer:
         Path | None,
         typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
     ]
-    issuer_key = Annotated[
-        Path | None,
-        typer.Option(
-            help=_("JSON file with did and publicKeyMultibase of an issuer that may ask.")
-        ),
-    ]
+    issuer_file = _("JSON file with did and publicKeyMultibase of an issuer that may ask.")
     console = Console()
 
     @app.command(help=_("Make the authority: keys, certificate and the synthetic register."))
