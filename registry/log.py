@@ -343,14 +343,24 @@ class Log:
             head = self._store.head()
             stack = self.view.edge()
             if head.size != stack.size:
-                self._write(self._build(stack, head))
-                if stack.root() != head.root():
-                    raise StoreCorrupt(
-                        store=self._store.name, reason="its entries do not hash to its head"
-                    )
-                self._store.set_integrated(head.size)
-                self.view.advance(stack)
+                self._advance(head, stack)
             return Checkpoint(self.origin, head.size, head.root())
+
+    def rebuild(self) -> Checkpoint:
+        """Write every tile and bundle anew from the record, after damage to files.
+
+        Raises what `integrate` raises; with `StoreCorrupt` the record itself is damaged.
+        """
+        with self._integrating:
+            self._advance(self._store.head(), TileStack())
+            return self.view.checkpoint
+
+    def _advance(self, head: Frontier, stack: TileStack) -> None:
+        self._write(self._build(stack, head))
+        if stack.root() != head.root():
+            raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
+        self._store.set_integrated(head.size)
+        self.view.advance(stack)
 
     def _build(self, stack: TileStack, head: Frontier) -> Iterator[tuple[Tile, bytes]]:
         """The tiles and bundles from `stack` to `head`, in order; moves `stack`."""
