@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
-from credentials.canonical.rdfc import Quad, canonical_labels, render
+from credentials.canonical.rdfc import Digest, Quad, canonical_labels, render
 from credentials.canonical.terms import Compiler
 from credentials.canonical.walker import Walk
 from credentials.contexts import ContextStore, bundled_contexts
@@ -60,18 +61,21 @@ class Canonicalizer:
         self.limits = limits
         self._compiler = Compiler(contexts, limits, inline_contexts)
 
-    def canonicalize(self, document: Mapping[str, Any]) -> Canonical:
+    def canonicalize(self, document: Mapping[str, Any], digest: Digest = sha256) -> Canonical:
         """The canonical form. Raises DocumentRefused, ContextUnknown, ContextInvalid,
-        LimitExceeded, GraphPoisoned."""
+        LimitExceeded, GraphPoisoned.
+
+        `digest` labels the blank nodes: P-384 cryptosuites name SHA-384 (VC-DI-ECDSA §3.2.3).
+        """
         walk = self._walk(document)
         quads = walk.quads
-        labels = self.label(quads, walk.blanks)
+        labels = self.label(quads, walk.blanks, digest)
         lines = [render(quad, labels) for quad in quads]
         unique = set(lines)
         if len(unique) != len(lines):
             # One statement made by two members: rare, and it must count once in the labels.
             quads = _without_repetition(quads)
-            labels = self.label(quads, walk.blanks)
+            labels = self.label(quads, walk.blanks, digest)
             unique = {render(quad, labels) for quad in quads}
         return Canonical(
             tuple(sorted(unique)),
@@ -92,16 +96,16 @@ class Canonicalizer:
         walk = self._walk(document)
         return walk.quads, walk.blanks
 
-    def label(self, quads: list[Quad], blanks: int) -> list[str]:
+    def label(self, quads: list[Quad], blanks: int, digest: Digest = sha256) -> list[str]:
         """Canonical labels of blank nodes 0 to `blanks` - 1. Raises GraphPoisoned."""
-        return canonical_labels(quads, blanks, self.limits.canonicalization_work)
+        return canonical_labels(quads, blanks, self.limits.canonicalization_work, digest)
 
     def _walk(self, document: Mapping[str, Any]) -> Walk:
-        if document.__class__ is not dict:
+        if not isinstance(document, Mapping):
             raise ValueIllTyped(pointer="")
         walk = Walk(self.limits)
         try:
-            walk.document(document, self._compiler.initial)
+            walk.document(dict(document), self._compiler.initial)
         except RecursionError:  # a caller who raised the depth limit beyond Python's
             raise LimitExceeded(what="nesting of the document", limit=self.limits.depth) from None
         return walk

@@ -17,7 +17,7 @@ from credentials.keys import SIGNATURE_LENGTH, KeyType, PublicKey, Signer
 from credentials.multibase import multibase_base58, multibase_decode
 from credentials.proofs.suite import ProofInput
 
-# VC-DI-ECDSA §3.2.1: the curve chooses the hash.
+# VC-DI-ECDSA §3.2.3, §3.2.4: the curve chooses the hash, also for labelling blank nodes.
 _HASH: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
     "P-256": sha256,
     "P-384": sha384,
@@ -29,8 +29,8 @@ def hash_data(proof_input: ProofInput, key_type: KeyType) -> bytes:
     """What is signed: hash of the options, then hash of the document (VC-DI-ECDSA §3.2.4)."""
     digest = _HASH[key_type]
     canonicalize = proof_input.canonicalizer.canonicalize
-    options = canonicalize(proof_input.options).text.encode("utf-8")
-    document = canonicalize(proof_input.document).text.encode("utf-8")
+    options = canonicalize(proof_input.options, digest).text.encode("utf-8")
+    document = canonicalize(proof_input.document, digest).text.encode("utf-8")
     combined: bytes = digest(options).digest() + digest(document).digest()
     return combined
 
