@@ -262,6 +262,14 @@ class PointerUnknown(CredentialError):
     hint = "Ask only for claims that the credential holds."
 
 
+class PointerNotSelectable(CredentialError):
+    """A JSON pointer into something that is signed as a whole, or that no statement is made of."""
+
+    code = "ZL-POINTER-NOT-SELECTABLE"
+    message = "What {pointer!r} names cannot be shown by itself."
+    hint = "Point at the whole value: the list, the text with its language, the JSON value."
+
+
 class NothingDisclosed(CredentialError):
     """A derivation without selective and mandatory pointers would show nothing."""
 
@@ -796,6 +804,14 @@ class OfferByReference(OfferMalformed):
     code = "ZL-OFFER-BY-REFERENCE"
     message = "The credential offer is only an address to fetch it from."
     hint = "Such offers are not followed. Ask the issuer for an offer that contains everything."
+
+
+class OfferUnsupported(CredentialError):
+    """A valid offer that can only be taken in a way this software does not support."""
+
+    code = "ZL-OFFER-UNSUPPORTED"
+    message = "The credential offer cannot be taken here: {reason}."
+    hint = "Ask the issuer for an offer with a pre-authorized code."
 
 
 class RequestMalformed(CredentialError):

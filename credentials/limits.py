@@ -19,6 +19,9 @@ MAX_JSON_DEPTH: Final = 64
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly (RFC 8259 §6, RFC 7493 §2.2)."""
 
+MAX_POINTERS: Final = 256
+"""JSON pointers of one selection; a credential has about twenty claims."""
+
 
 @dataclass(frozen=True)
 class Limits:
