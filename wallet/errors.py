@@ -119,6 +119,20 @@ class WrongKindOfInput(WalletError):
     hint = "Offers come from an issuer, requests and receipts from a department."
 
 
+class OneSource(WalletError):
+    code = "ZL-WALLET-SOURCE"
+    exit_code = ExitCode.USAGE
+    message = "Give exactly one of: the text, --file, --image."
+    hint = "`--help` shows how."
+
+
+class ChooseIssuer(WalletError):
+    code = "ZL-WALLET-ISSUER"
+    exit_code = ExitCode.USAGE
+    message = "The chain accredits {count} issuers, so one must be named."
+    hint = "`zl wallet issuers` lists them; name one with --issuer."
+
+
 class UnknownCredential(WalletError):
     code = "ZL-WALLET-NO-CREDENTIAL"
     exit_code = ExitCode.USAGE

@@ -43,6 +43,8 @@ SHORTEST_TOKEN_LIFE: Final = timedelta(seconds=30)
 LONGEST_SECRET: Final = 4096
 """Characters of an access token, nonce or application id."""
 
+APPLICATION_STATES: Final = ("offered", "waiting", "refused", "lapsed", "issued")
+
 REFUSED_BY_AUTHORITY: Final = "not-confirmed"
 
 
@@ -69,7 +71,7 @@ class ApplicationAnswer:
     """How an application stands. `id` is a secret between applicant and issuer."""
 
     id: str = field(repr=False)
-    state: str  # offered | waiting | refused
+    state: str  # one of APPLICATION_STATES
     reason: str | None
     offer: str | None = field(repr=False)
     expires: datetime | None
@@ -124,7 +126,7 @@ class IssuerClient:
         if not remote_id.replace("-", "").replace("_", "").isalnum():
             raise IssuerProtocol(reason="the application's id is not a plain word")
         state = answer.body.get("state")
-        if state not in ("offered", "waiting", "refused"):
+        if state not in APPLICATION_STATES:
             raise IssuerProtocol(reason="the application has no known state")
         return ApplicationAnswer(
             id=remote_id,

@@ -169,7 +169,8 @@ class Issuance:
             " code_digest = ?, expires = ? WHERE id = ? AND state <> 'issued'",
             (
                 answer.id,
-                answer.state,
+                # The issuer may have issued what this wallet could not store: not received yet.
+                "lapsed" if answer.state == "issued" else answer.state,
                 answer.reason,
                 answer.offer,
                 code_digest(offer) if offer is not None else None,

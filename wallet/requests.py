@@ -18,14 +18,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from credentials.anchor import presentation_digest
-from credentials.errors import RequestExpired
+from credentials.errors import QueryUnsupported, RequestExpired
 from credentials.exchange import VerifiedRequest, parse_request
 from credentials.presentation import build_presentation
 from credentials.proofs import derive
 from credentials.qr import encode_qr_text
+from credentials.query import DcqlQuery, QueryMatch, expanded_types
 from registry.errors import BundleStale
 from registry.trust import Entitlement
-from schemas.scenario import Scenario
+from schemas.names import CONTEXT_V2
+from schemas.scenario import Scenario, all_scenarios
 from schemas.texts import load_texts
 from wallet.errors import (
     CannotAnswer,
@@ -102,7 +104,7 @@ class Requests:
         """Hold the request against the chain as this wallet knows it."""
         request = verified.request
         now = self._clock()
-        scenario, pointers = request.dcql.wanted()
+        scenario, pointers = wanted(request.dcql)
         bundle = self._trust.bundle()
         accreditation = bundle.verifier(request.client_id)
         accredited = accreditation is not None and accreditation.covers(now)
@@ -134,7 +136,7 @@ class Requests:
         candidates = tuple(
             self._candidate(held, asked, language)
             for held in self._holder.all()
-            if held.scenario.id == asked.scenario.id and not _missing(held, asked.pointers)
+            if _fits(held, asked)
         )
         # A valid credential first; the order of `all` (newest first) breaks ties.
         candidates = tuple(sorted(candidates, key=lambda c: c.state is not CredentialState.VALID))
@@ -402,14 +404,46 @@ def _claims(scenario: Scenario, pointers: Sequence[str], language: str) -> tuple
     )
 
 
-def _missing(held: Held, pointers: Sequence[str]) -> list[str]:
-    return [p for p in pointers if value_at(held.document, p) is None]
+def wanted(query: DcqlQuery) -> tuple[Scenario, tuple[str, ...]]:
+    """The kind of credential asked for, and its claims by name.
+
+    Raises QueryUnsupported where a claim has no name that the consent screen could show.
+    """
+    scenario = next((s for s in all_scenarios() if _is_of_kind(query, s)), None)
+    if scenario is None:
+        raise QueryUnsupported(reason="a kind of credential that this wallet does not know")
+    known = [claim.pointer for claim in scenario.claims]
+    chosen: dict[str, None] = {}
+    for pointer in query.requested_pointers():
+        # A path to a whole object asks for each claim in it.
+        named = [p for p in known if p == pointer or p.startswith(pointer + "/")]
+        if not named:
+            raise QueryUnsupported(reason="a claim that this kind of credential does not name")
+        chosen.update(dict.fromkeys(named))
+    return scenario, tuple(chosen)
+
+
+def _is_of_kind(query: DcqlQuery, scenario: Scenario) -> bool:
+    have = set(
+        expanded_types(
+            [CONTEXT_V2, scenario.context_url], ["VerifiableCredential", scenario.credential_type]
+        )
+    )
+    return any(have.issuperset(alternative) for alternative in query.type_values)
+
+
+def _fits(held: Held, asked: Asked) -> bool:
+    """The credential answers the query, and by showing nothing that the screen does not list."""
+    match = asked.verified.request.dcql.match(held.document)
+    if not isinstance(match, QueryMatch) or held.scenario.id != asked.scenario.id:
+        return False
+    return set(match.pointers) <= {*asked.pointers, *asked.scenario.mandatory_pointers}
 
 
 def _require_fit(held: Held, asked: Asked) -> None:
     if held.scenario.id != asked.scenario.id:
         raise CannotAnswer(reason="it is of another kind")
-    if _missing(held, asked.pointers):
+    if not _fits(held, asked):
         raise CannotAnswer(reason="it lacks something that is asked for")
 
 

@@ -366,6 +366,7 @@ class Wallet:
             "sending": _("sent; no answer was received"),
             "waiting": _("the authority is being asked"),
             "offered": _("approved; the credential can be fetched"),
+            "lapsed": _("approved, but the offer has lapsed; apply again"),
             "refused": _("refused"),
             "issued": _("credential received"),
         }

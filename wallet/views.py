@@ -4,20 +4,25 @@ A view holds nothing that still has to be checked. `RequestView` and `OfferView`
 they were made from, so that what is answered is what was shown; the wallet checks that object
 once more before it acts, because a trust bundle can change between the two.
 
-`as_dict` gives the form that `--json` prints. Personal values appear in it only where the caller
-asked for them (`reveal`).
+`to_json` gives the form that `--json` prints: the members in camel case, times in RFC 3339.
+Personal values appear in it only where the caller asked for them (`reveal`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from credentials.exchange import CredentialOffer, VerifiedRequest
+
+
+INTERNAL: Final = MappingProxyType({"internal": True})
+"""Marks members that are not for output."""
 
 
 class CredentialState(StrEnum):
@@ -146,7 +151,7 @@ class OfferView:
     tx_code_length: int | None
     tx_code_numeric: bool
     resumed: bool  # a former try was interrupted after the code was used; no code is needed
-    offer: CredentialOffer = field(repr=False, compare=False)
+    offer: CredentialOffer = field(repr=False, compare=False, metadata=INTERNAL)
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ class RequestView:
     candidates: tuple[CandidateView, ...]
     expires: datetime
     trust_as_of: datetime
-    request: VerifiedRequest = field(repr=False, compare=False)
+    request: VerifiedRequest = field(repr=False, compare=False, metadata=INTERNAL)
 
     @property
     def answerable(self) -> bool:
@@ -208,29 +213,26 @@ class PresentationReady:
     verifier_did: str
     verifier_name: str
     shown: tuple[str, ...]
-    document: Mapping[str, Any] = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False, metadata=INTERNAL)
     qr_text: str = field(repr=False)
     expires: datetime
 
     def png(self) -> bytes:
         """The code as a picture."""
-        from credentials.qr.codes import draw
+        from credentials.qr import draw
 
-        drawn = draw(self.qr_text, "png")
-        return drawn if isinstance(drawn, bytes) else drawn.encode()
+        return draw(self.qr_text, "png")
 
     def svg(self) -> str:
-        from credentials.qr.codes import draw
+        from credentials.qr import draw
 
-        drawn = draw(self.qr_text, "svg")
-        return drawn if isinstance(drawn, str) else drawn.decode()
+        return draw(self.qr_text, "svg")
 
     def terminal(self) -> str:
         """The code in half blocks, dark on light."""
-        from credentials.qr.codes import draw
+        from credentials.qr import draw
 
-        drawn = draw(self.qr_text, "terminal")
-        return drawn if isinstance(drawn, str) else drawn.decode()
+        return draw(self.qr_text, "terminal")
 
 
 @dataclass(frozen=True)
@@ -311,3 +313,25 @@ class WalletStatus:
     trust_as_of: datetime | None
     credentials: int
     applications: int
+
+
+def to_json(value: object) -> Any:
+    """A view, or a tuple of them, as plain JSON."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            _camel(member.name): to_json(getattr(value, member.name))
+            for member in fields(value)
+            if not member.metadata.get("internal")
+        }
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -19,7 +19,7 @@ CREATE TABLE applications (
     scenario   TEXT NOT NULL,
     sent       TEXT NOT NULL,
     remote_id  TEXT,
-    state      TEXT NOT NULL,         -- sending | offered | waiting | refused | issued
+    state      TEXT NOT NULL,         -- sending | offered | waiting | lapsed | refused | issued
     reason     TEXT,
     offer      TEXT,
     code_digest BLOB,                 -- as in issuances: which offer answers it
