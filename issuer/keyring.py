@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from credentials.errors import WrongPassphrase
+from credentials.errors import KeyInvalid, WrongPassphrase
 from credentials.keyfile import RECOMMENDED, Cost, seal, unseal
 from credentials.keys import PrivateKey, PublicKey
 from issuer.errors import KeyringCorrupt, NotInitialised
@@ -114,7 +114,7 @@ class Keyring:
                 status=PrivateKey.from_bytes("Ed25519", _bytes(fields["status"])),
                 data_key=_bytes(fields["data"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, KeyInvalid) as error:
             raise KeyringCorrupt from error
 
 
