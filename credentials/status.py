@@ -275,7 +275,7 @@ def parse_status_list(credential: Mapping[str, Any]) -> StatusListContent:
     if type(size := subject.get("statusSize", 1)) is not int or size != 1:
         raise StatusListMalformed(reason="it has more than one bit an entry")
     stated = subject.get("statusPurpose")
-    purposes = stated if isinstance(stated, list) else [stated]
+    purposes: list[Any] = stated if isinstance(stated, list) else [stated]
     if not purposes or not all(isinstance(purpose, str) and purpose for purpose in purposes):
         raise StatusListMalformed(reason="it states no purpose")
     encoded = subject.get("encodedList")
