@@ -18,10 +18,9 @@ from typing import Any, Final
 
 from credentials.anchor import anchor_of
 from credentials.canonical import Canonicalizer
-from credentials.errors import CredentialExpired, CredentialNotYetValid
-from credentials.model import validity_period
-from credentials.proofs import verify_proof
-from credentials.status import StatusEntry, StatusList, status_entries
+from credentials.model import check_validity, issuer_id, validity_period
+from credentials.proofs import verify_credential
+from credentials.status import StatusEntry, StatusListContent, parse_status_list, status_entries
 from registry.entries import anchor_leaf_hash
 from registry.errors import (
     AnchorAbsent,
@@ -39,6 +38,7 @@ from registry.errors import (
     StatusUnknown,
 )
 from registry.trust import Accreditation, AnchorFound, Entitlement, TrustBundle
+from schemas.digests import digest_multibase
 from schemas.scenario import Scenario, scenario_for_types
 
 SKEW: Final = timedelta(seconds=60)
@@ -55,7 +55,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class StatusKnowledge:
-    """The credential's bits were clear in lists of this date (the oldest of them)."""
+    """No bit was set in the newest lists that the chain had at this time.
+
+    The time is the bundle's, not the lists' own: a list that nobody had to change for a month is
+    still the newest, and the checkpoint proves it.
+    """
 
     as_of: datetime | None
 
@@ -67,7 +71,8 @@ class Assurance:
     bundle: TrustBundle
     canonicalizer: Canonicalizer
     policy: Policy = field(default_factory=Policy)
-    _lists: dict[str, tuple[StatusList, datetime]] = field(default_factory=dict, repr=False)
+    _lists: dict[str, StatusListContent] = field(default_factory=dict, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, repr=False)
 
     def check_bundle(self, now: datetime) -> datetime:
         """The time of the bundle's quorum. Raises `BundleStale`."""
@@ -85,7 +90,7 @@ class Assurance:
 
     def check_issuer(self, credential: Mapping[str, Any], now: datetime) -> Accreditation:
         """The issuer was accredited for this type when the credential began to be valid."""
-        did = issuer_of(credential)
+        did = issuer_id(credential)
         accreditation = self.bundle.issuer(did)
         if accreditation is None:
             raise self.absent(now, IssuerNotAccredited(issuer=did))
@@ -109,9 +114,16 @@ class Assurance:
             raise DigestMismatch(what=scenario.schema_url)
         self._check_digest(scenario.schema_url, scenario.schema_digest)
         for url in credential["@context"]:
-            self._check_digest(url, self.canonicalizer.contexts.digest_multibase(url))
+            self._check_digest(url, self._context_digest(url))
         scenario.validate(credential)
         return scenario
+
+    def _context_digest(self, url: str) -> str:
+        known = self._digests.get(url)
+        if known is None:
+            data = self.canonicalizer.contexts.record(url).data
+            known = self._digests[url] = digest_multibase(data)
+        return known
 
     def _check_digest(self, url: str, digest: str) -> None:
         recorded = self.bundle.digest_of(url)
@@ -122,12 +134,8 @@ class Assurance:
 
     def check_validity(self, credential: Mapping[str, Any], now: datetime) -> datetime | None:
         """`now` lies in the validity period, give or take `SKEW`. Returns its end."""
-        start, end = validity_period(credential)
-        if start is not None and now + SKEW < start:
-            raise CredentialNotYetValid(valid_from=_day(start))
-        if end is not None and now - SKEW > end:
-            raise CredentialExpired(valid_until=_day(end))
-        return end
+        check_validity(credential, now, SKEW)
+        return validity_period(credential)[1]
 
     def check_status(self, credential: Mapping[str, Any], now: datetime) -> StatusKnowledge:
         """No status bit is set, by lists that are young enough to decide.
@@ -135,40 +143,41 @@ class Assurance:
         A set bit rejects whatever the list's age: revocation is final, and a suspension that was
         lifted since is found out by the next sync. Not knowing is never called revoked.
         """
-        oldest: datetime | None = None
-        for entry in status_entries(credential):
-            bits, as_of = self._status_list(credential, entry)
-            if bits.get(entry.index):
+        entries = status_entries(credential)
+        if not entries:
+            return StatusKnowledge(None)
+        as_of = self.bundle.time
+        for entry in entries:
+            if self._status_list(credential, entry).is_set(entry):
                 if entry.purpose == "revocation":
                     raise CredentialRevoked(as_of=_minute(as_of))
                 raise CredentialSuspended(as_of=_minute(as_of))
-            oldest = as_of if oldest is None else min(oldest, as_of)
-        if oldest is not None and now - oldest > self.policy.max_status_age:
+        if now - as_of > self.policy.max_status_age:
             raise StatusStale(
-                as_of=_minute(oldest),
+                as_of=_minute(as_of),
                 hours=int(self.policy.max_status_age.total_seconds() // 3600),
             )
-        return StatusKnowledge(oldest)
+        return StatusKnowledge(as_of)
 
-    def _status_list(
-        self, credential: Mapping[str, Any], entry: StatusEntry
-    ) -> tuple[StatusList, datetime]:
+    def _status_list(self, credential: Mapping[str, Any], entry: StatusEntry) -> StatusListContent:
+        issuer = issuer_id(credential)
         known = self._lists.get(entry.list_url)
+        snapshot = self.bundle.status_list(entry.list_url)
+        if snapshot is None:
+            raise StatusUnknown
+        # BSL §3.2: only the credential's own issuer can speak about it.
+        if snapshot.issuer != issuer:
+            raise StatusListForeign
         if known is None:
-            snapshot = self.bundle.status_list(entry.list_url)
-            if snapshot is None:
-                raise StatusUnknown
-            verified = verify_proof(
+            verified = verify_credential(
                 snapshot.credential,
                 resolver=self.bundle.resolver,
                 now=self.bundle.time,
                 canonicalizer=self.canonicalizer,
             )
-            # BSL §3.2: the list must come from the credential's own issuer to speak about it.
-            if not verified.verification_method.startswith(issuer_of(credential) + "#"):
+            if verified.issuer != issuer:
                 raise StatusListForeign
-            known = StatusList.from_credential(snapshot.credential, entry), self.bundle.time
-            self._lists[entry.list_url] = known
+            known = self._lists[entry.list_url] = parse_status_list(verified.document)
         return known
 
     def check_anchor(
@@ -182,9 +191,9 @@ class Assurance:
         """
         if proof is None:
             raise AnchorAbsent
-        accreditation = self.bundle.issuer(issuer_of(credential))
+        accreditation = self.bundle.issuer(issuer_id(credential))
         if accreditation is None:
-            raise self.absent(now, IssuerNotAccredited(issuer=issuer_of(credential)))
+            raise self.absent(now, IssuerNotAccredited(issuer=issuer_id(credential)))
         scenario = scenario_for_types(credential["type"])
         origin = self.bundle.origin_for(scenario.side_chain)
         if origin is None or origin not in accreditation.chains:
@@ -213,12 +222,6 @@ class Assurance:
         if beyond:
             raise EntitlementExceeded(names=", ".join(beyond))
         return entitlement
-
-
-def issuer_of(credential: Mapping[str, Any]) -> str:
-    """The issuer's identifier, whether it stands alone or in an object (VCDM 2.0 §4.7)."""
-    issuer = credential["issuer"]
-    return str(issuer["id"] if isinstance(issuer, Mapping) else issuer)
 
 
 def _day(moment: datetime) -> str:

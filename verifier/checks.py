@@ -20,11 +20,11 @@ from typing import Any, Final, Protocol
 from credentials.anchor import presentation_digest
 from credentials.canonical import Canonicalizer, parse_json_object
 from credentials.errors import AudienceMismatch, DidUnknown, HolderMismatch
-from credentials.model import check_presentation
+from credentials.model import check_presentation, issuer_id
 from credentials.presentation import VerifiedPresentation, verify_presentation
 from credentials.proofs import verify_credential
 from credentials.qr import decode_qr_text
-from registry.assurance import Assurance, issuer_of
+from registry.assurance import Assurance
 from schemas.scenario import Scenario, scenario_for_types
 from verifier.errors import (
     ClaimsExcess,
@@ -180,7 +180,7 @@ class Signature:
         except DidUnknown as error:
             # The issuer's document is not in the bundle: say what `Issuer` would say of that.
             raise known.assurance.absent(known.now, error) from error
-        return verified.verification_method
+        return verified.proofs[0].method.id
 
 
 class Schema:
@@ -285,9 +285,9 @@ class Anchor:
     def __call__(self, case: Case, known: Knowledge) -> str:
         assert case.presentation is not None  # noqa: S101 - set by Holder, which runs before
         found = known.assurance.check_anchor(
-            case.credential, case.presentation.anchor_proof, known.now
+            case.credential, case.presentation.anchor_proofs[0], known.now
         )
-        return f"{issuer_of(case.credential)} #{found.index}"
+        return f"{issuer_id(case.credential)} #{found.index}"
 
 
 class Freshness:

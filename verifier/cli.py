@@ -161,7 +161,7 @@ def build_app(_: Texts) -> typer.Typer:
                 ttl=timedelta(minutes=minutes),
             )
         if out_png is not None:
-            write_whole(out_png, draw(made.uri, "png"))
+            write_whole(out_png, draw(made.qr_text, "png"))
         if out_text is not None:
             write_whole(out_text, made.uri.encode() + b"\n")
         if json_:
@@ -175,7 +175,7 @@ def build_app(_: Texts) -> typer.Typer:
             )
             return
         if out_png is None and out_text is None:
-            sys.stdout.write(draw(made.uri, "terminal").decode())
+            sys.stdout.write(draw(made.qr_text, "terminal"))
         console.print(
             _(
                 "Open until {time}. Asks for: {claims}.",
@@ -191,7 +191,7 @@ def build_app(_: Texts) -> typer.Typer:
             _print(verdict_json(verdict, _.language))
         else:
             console.print(verdict_panel(verdict, _))
-        raise typer.Exit(int(verdict.answer.exit_code))
+        raise typer.Exit(int(verdict.exit_code))
 
     receipt_option = Annotated[
         Path | None,

@@ -25,15 +25,17 @@ from credentials.exchange import (
     commitment_of,
     sign_receipt,
 )
+from credentials.exchange.request import qr_request_text
 from credentials.keys import PrivateKey
 from credentials.multibase import base64url_encode
-from credentials.qr import read_image
+from credentials.qr import read_one
 from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
 from registry.entries import access_entry, decode_digest, encode_digest
 from registry.errors import RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
+from schemas.errors import ExitCode
 from schemas.scenario import scenario_for_types
 from verifier.checks import Knowledge
 from verifier.errors import (
@@ -63,11 +65,12 @@ def now_utc() -> datetime:
 
 @dataclass(frozen=True)
 class MadeRequest:
-    """A request to show: `token` is the signed JWT, `uri` what the code holds."""
+    """A request to show: `token` is the signed JWT, `uri` a link with it, `qr_text` the code's."""
 
     nonce: str
     token: str
     uri: str
+    qr_text: str
     claims: tuple[str, ...]
     expires: datetime
 
@@ -83,6 +86,14 @@ class Verdict:
     receipt: str | None
     at: datetime
     bundle_time: datetime
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The answer's; what is no presentation at all is malformed input rather than rejected."""
+        decided = self.decided_by
+        if decided is not None and decided.check == "form" and decided.error is not None:
+            return decided.error.exit_code
+        return self.answer.exit_code
 
 
 @dataclass(frozen=True)
@@ -264,7 +275,9 @@ class Desk:
                 None,
             )
         )
-        return MadeRequest(nonce, token, request.uri(token), wanted, now + ttl)
+        return MadeRequest(
+            nonce, token, request.uri(token), qr_request_text(token), wanted, now + ttl
+        )
 
     # Looking
 
@@ -346,7 +359,7 @@ class Desk:
             data = picture.read_bytes()
         except OSError as error:
             raise FileUnusable(path=picture, reason=error.strerror or "unreadable") from error
-        return self.verify(read_image(data)[0])
+        return self.verify(read_one(data))
 
     # The journal
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from credentials.model import issuer_id
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.scenario import Scenario, scenario_for_types
 from verifier.checks import PIPELINE, Case, Check, Knowledge
@@ -135,5 +136,5 @@ def _claims(case: Case) -> VerifiedClaims:
         for pointer in case.claims
     }
     return VerifiedClaims(
-        scenario_for_types(case.credential["type"]), str(case.credential["issuer"]), values
+        scenario_for_types(case.credential["type"]), issuer_id(case.credential), values
     )

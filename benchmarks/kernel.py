@@ -1,0 +1,94 @@
+"""The kernel against the raw operation: issue over raw sign, verify over raw verify, same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.sample import CREATED, issuer_key, resident_credential
+from benchmarks.timing import rates, ratios
+from credentials.canonical import default_canonicalizer
+from credentials.dids import KeyResolver
+from credentials.proofs import add_proof, derive_proof, verify_proof
+from schemas.scenario import load_scenario
+
+_HASH_DATA = bytes(64)
+"""What the rdfc suites sign: two SHA-256 digests."""
+
+
+def _plain(cryptosuite: str, kind: str, side: str) -> Callable[[], list[float]]:
+    def measure() -> list[float]:
+        key, did, method = issuer_key(kind)
+        document = resident_credential(did)
+        canonicalizer = default_canonicalizer()
+        resolver = KeyResolver()
+
+        def issue() -> dict[str, object]:
+            return add_proof(
+                document,
+                cryptosuite=cryptosuite,
+                signer=key,
+                verification_method=method,
+                created=CREATED,
+                canonicalizer=canonicalizer,
+            )
+
+        if side == "issue":
+            return ratios(issue, lambda: key.sign(_HASH_DATA))
+        signed = issue()
+        signature = key.sign(_HASH_DATA)
+        return ratios(
+            lambda: verify_proof(
+                signed, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
+            ),
+            lambda: key.public_key.verify(signature, _HASH_DATA),
+        )
+
+    return measure
+
+
+def _selective(side: str) -> Callable[[], list[float]]:
+    def measure() -> list[float]:
+        key, did, method = issuer_key("P-256")
+        document = resident_credential(did)
+        canonicalizer = default_canonicalizer()
+        resolver = KeyResolver()
+        mandatory = load_scenario("resident-identity").mandatory_pointers
+        shown = [f"/credentialSubject/{name}" for name in ("name", "sex", "ageOver18")]
+
+        def issue() -> dict[str, object]:
+            return add_proof(
+                document,
+                cryptosuite="ecdsa-sd-2023",
+                signer=key,
+                verification_method=method,
+                created=CREATED,
+                mandatory_pointers=mandatory,
+                canonicalizer=canonicalizer,
+            )
+
+        if side == "issue":
+            return rates(issue)
+        signed = issue()
+        if side == "derive":
+            return rates(
+                lambda: derive_proof(signed, selective_pointers=shown, canonicalizer=canonicalizer)
+            )
+        derived = derive_proof(signed, selective_pointers=shown, canonicalizer=canonicalizer)
+        return rates(
+            lambda: verify_proof(
+                derived, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
+            )
+        )
+
+    return measure
+
+
+MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
+    "eddsa_rdfc_issue_x_raw": _plain("eddsa-rdfc-2022", "Ed25519", "issue"),
+    "eddsa_rdfc_verify_x_raw": _plain("eddsa-rdfc-2022", "Ed25519", "verify"),
+    "ecdsa_rdfc_issue_x_raw": _plain("ecdsa-rdfc-2019", "P-256", "issue"),
+    "ecdsa_rdfc_verify_x_raw": _plain("ecdsa-rdfc-2019", "P-256", "verify"),
+    "ecdsa_sd_issue_per_s": _selective("issue"),
+    "ecdsa_sd_derive_per_s": _selective("derive"),
+    "ecdsa_sd_verify_per_s": _selective("verify"),
+}
