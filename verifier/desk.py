@@ -32,13 +32,14 @@ from credentials.qr import read_one
 from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
-from registry.entries import access_entry, decode_digest, encode_digest
+from registry.entries import Purpose, access_entry, decode_digest, encode_digest
 from registry.errors import RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.errors import ExitCode
 from schemas.scenario import scenario_for_types
 from verifier.checks import Knowledge
 from verifier.errors import (
+    AccessChainMissing,
     BundleMissing,
     BundleRollback,
     BundleUnusable,
@@ -205,7 +206,9 @@ class Desk:
         )
 
     def _submit(self, client: RegistryClient) -> int:
-        origin = self.genesis.access_origin
+        if not self._journal.waiting(1):
+            return 0
+        origin = self._access_origin
         done = 0
         while rows := self._journal.waiting(SUBMIT_BATCH):
             # The chain answers a repeated submission with the indices that it gave before, so a
@@ -222,6 +225,14 @@ class Desk:
             )
             done += len(rows)
         return done
+
+    @property
+    def _access_origin(self) -> str:
+        """The chain that takes access records. Raises `AccessChainMissing`."""
+        for origin, chain in self.assurance.bundle.chains.items():
+            if chain.purpose is Purpose.ACCESS:
+                return origin
+        raise AccessChainMissing
 
     # Asking
 
@@ -339,7 +350,7 @@ class Desk:
         receipt = sign_receipt(
             record,
             salt=salt,
-            chain=self.genesis.access_origin,
+            chain=self._access_origin,
             promise_by=promised,
             signer=self._signer,
             kid=self.settings.key_url,

@@ -156,6 +156,14 @@ class JournalCorrupt(VerifierError):
     hint = "Restore a backup. It holds open requests and access records not yet on the chain."
 
 
+class AccessChainMissing(VerifierError):
+    """The network has no chain for access records, so no look can be accounted for."""
+
+    code = "ZL-ACCESS-CHAIN-MISSING"
+    message = "The network has no side chain for access records, so nothing may be read."
+    hint = "Ask the registry's operator to register one, then synchronise."
+
+
 class EntitlementUnknown(VerifierError):
     """The chain gives this desk no such entitlement."""
 
