@@ -151,7 +151,7 @@ class _Check:
         head = self._head()
         self.report.size = integrated
         published = self._published(integrated)
-        self._tree(integrated, {c.size: c.root for c in (*expected, *published)})
+        self._tree(integrated, {(c.size, c.root) for c in (*expected, *published)})
         for checkpoint in expected:
             if checkpoint.origin != self.store.origin or checkpoint.size > integrated:
                 self.report.add(Damage.CHECKPOINT, f"expected {checkpoint.size}")
@@ -192,13 +192,12 @@ class _Check:
 
     # --- entries, roots, tiles ---
 
-    def _tree(self, size: int, roots: dict[int, bytes]) -> None:
+    def _tree(self, size: int, roots: set[tuple[int, bytes]]) -> None:
         """Hash every entry; compare every commit's root, every tile and the known roots."""
         stack, frontier = TileStack(), Frontier()
         bundle = _Bundle([], [])
-        stops = sorted(s for s in roots if s <= size)
-        if stops and stops[0] == 0:
-            stops.pop(0)  # the form of an empty checkpoint was checked when it was parsed
+        # The form of an empty checkpoint was checked when it was parsed.
+        stops = sorted(stop for stop in roots if 0 < stop[0] <= size)
         position = 0
         while position < size:
             blocks = self.store.blocks(position, _BLOCKS)
@@ -219,11 +218,11 @@ class _Check:
                     leaves = self._blame(block, leaves, frontier)
                     grown = frontier.copy()
                     grown.extend(leaves)
-                while stops and stops[0] <= block.end:
-                    stop = stops.pop(0)
+                while stops and stops[0][0] <= block.end:
+                    stop, root = stops.pop(0)
                     part_way = frontier.copy()
                     part_way.extend(leaves[: stop - block.start])
-                    if part_way.root() != roots[stop]:
+                    if part_way.root() != root:
                         self.report.add(Damage.CHECKPOINT, str(stop))
                 frontier = grown
                 self._files_of(entries, leaves, bundle, stack)

@@ -243,9 +243,10 @@ class SqliteStore:
 
     def close(self) -> None:
         with self._write_lock, self._read_lock:
+            # The last connection to close tidies the WAL away, and only a writing one can.
+            self._reader.close()
             if self._writer is not None:
                 self._writer.close()
-            self._reader.close()
 
     # --- connections ---
 
