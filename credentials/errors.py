@@ -861,7 +861,7 @@ class RequestTooLarge(CredentialError):
     """A request that does not fit its QR code."""
 
     code = "ZL-REQUEST-TOO-LARGE"
-    message = "The request takes {size} bytes; its QR code holds {limit}."
+    message = "The request takes {size} characters; one QR code here holds {limit}."
     hint = "Ask for fewer claims, or shorten the purpose."
 
 

@@ -18,6 +18,7 @@ from credentials.exchange.request import (
     UnverifiedRequest,
     VerifiedRequest,
     parse_request,
+    qr_request_text,
     read_request,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "commitment_of",
     "parse_offer",
     "parse_request",
+    "qr_request_text",
     "read_request",
     "sign_receipt",
     "verify_receipt",

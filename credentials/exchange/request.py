@@ -8,6 +8,8 @@ Guarantees after verification: the department that the request names signed it f
 and nonce, and it has not expired. Not guaranteed: that the department may ask this. Entitlements
 stand on the chain and are checked there; the names inside a request are the department's words.
 
+As a QR code the token is packed (`credentials.exchange.packing`): half the modules to scan.
+
 A request shown as QR code is answered by a QR code, which OpenID4VP does not define: such requests
 say `response_mode: "qr"`, and the proof's domain is the DID itself. `client_metadata` is left out;
 names and purposes travel in members of our own, because one code must hold all of it.
@@ -35,6 +37,7 @@ from credentials.errors import (
     RequestSignerMismatch,
     RequestTooLarge,
 )
+from credentials.exchange.packing import is_packed, pack, unpack
 from credentials.exchange.text import labels, link_fields, text_member, web_address
 from credentials.jose import UnverifiedJws, parse_compact, sign_compact
 from credentials.keys import Signer
@@ -51,7 +54,7 @@ BY_QR: Final = "qr"
 DIRECT_POST: Final = "direct_post"
 
 MAX_REQUEST: Final = 16 * 1024
-"""Characters of a token or link; one QR code holds some 1,270."""
+"""Characters of a token or link; a request for two claims has some 1,250."""
 MAX_LIFETIME: Final = timedelta(hours=24)
 MAX_CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far the desk's clock may be ahead of the wallet's."""
@@ -113,6 +116,10 @@ class PresentationRequest:
         """`token` as a link, by value (RFC 9101 §5.1)."""
         client = quote(CLIENT_ID_PREFIX + self.client_id, safe="")
         return f"{SCHEME}://?client_id={client}&request={token}"
+
+    def qr_text(self, token: str) -> str:
+        """`token` packed for one QR code. Raises RequestTooLarge."""
+        return qr_request_text(token)
 
     @classmethod
     def _read(cls, payload: Mapping[str, Any]) -> PresentationRequest:
@@ -177,17 +184,19 @@ class VerifiedRequest:
 
 
 def read_request(text: str) -> UnverifiedRequest:
-    """Read a request: the bare token, or an openid4vp link that contains it.
+    """Read a request: the bare token, a link that contains it, or the packed text of a QR code.
 
     Raises RequestMalformed, RequestByReference, RequestSignerMismatch, QueryMalformed,
-    QueryUnsupported.
+    QueryUnsupported, QrTextMalformed.
     """
     if not isinstance(text, str) or len(text) > MAX_REQUEST:
         raise RequestMalformed(reason="it is not a text of normal length")
     text = text.strip()
     linked = None
     token = text
-    if ":" in text:
+    if is_packed(text):
+        token = unpack(text)
+    elif ":" in text:
         fields = link_fields(text, SCHEME, RequestMalformed)
         if "request_uri" in fields:
             raise RequestByReference
@@ -218,11 +227,12 @@ def parse_request(text: str, *, resolver: Resolver, now: datetime) -> VerifiedRe
 
 
 def qr_request_text(token: str) -> str:
-    """`token` as the text of one QR code. Raises RequestTooLarge."""
-    limit = capacity(alphanumeric=False)
-    if len(token) > limit:
-        raise RequestTooLarge(size=len(token), limit=limit)
-    return token
+    """`token` packed for one QR code. Raises RequestTooLarge."""
+    text = pack(token)
+    limit = capacity(alphanumeric=True)
+    if len(text) > limit:
+        raise RequestTooLarge(size=len(text), limit=limit)
+    return text
 
 
 def _key_name(jws: UnverifiedJws) -> str:

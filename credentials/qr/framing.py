@@ -55,10 +55,11 @@ def unframe(text: str) -> tuple[str, bytes]:
         raise QrTextTruncated
     if not body.startswith(BASE45_PREFIX):
         raise QrTextMalformed(reason="it is not in base45")
-    return prefix, _decode_base45(body[len(BASE45_PREFIX) :])
+    return prefix, decode_base45(body[len(BASE45_PREFIX) :])
 
 
-def _decode_base45(text: str) -> bytes:
+def decode_base45(text: str) -> bytes:
+    """The bytes of strict base45 `text`. Raises `QrTextMalformed`, `QrTextTruncated`."""
     if not _ALPHABET.fullmatch(text):
         raise QrTextMalformed(reason="it holds a character that base45 does not have")
     if len(text) % 3 == 1:  # no bytes end so (RFC 9285 §4)

@@ -46,7 +46,9 @@ def read_image(picture: bytes | Image.Image) -> list[str]:
         raise NotAPicture from error
     # The file is no longer needed; the reader sees plain grey pixels, one byte each.
     found = zxingcpp.read_barcodes(
-        grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode), text_mode=zxingcpp.TextMode.Plain
+        grey,
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
+        text_mode=zxingcpp.TextMode.Plain,
     )
     texts = list(dict.fromkeys(code.text for code in found if code.valid and code.text))
     if not texts:
