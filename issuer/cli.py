@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from rich.console import Console
 from rich.table import Table
 
@@ -80,9 +82,8 @@ def build_app(_: Texts) -> typer.Typer:
         ],
         genesis: Annotated[Path, typer.Option(help=_("Genesis file of the chain."))],
         authority_url: Annotated[str, typer.Option(help=_("Address of the authority."))],
-        authority_did: Annotated[str, typer.Option(help=_("DID of the authority."))],
-        authority_key: Annotated[
-            str, typer.Option(help=_("Public key of the authority, as a multikey (z…)."))
+        authority_facts: Annotated[
+            Path, typer.Option(help=_("The authority's public file, authority.json."))
         ],
         authority_certificate: Annotated[
             Path, typer.Option(help=_("Certificate of the authority's server (PEM)."))
@@ -97,14 +98,14 @@ def build_app(_: Texts) -> typer.Typer:
         json_: as_json = False,
     ) -> None:
         home = role_home("issuer")
-        genesis_bytes = _read(genesis)
+        genesis_bytes, certificate = _read(genesis), _read(authority_certificate)
         settings = Settings(
             did=did,
             name={"zh-CN": name_zh, "en": name_en},
             public_url=public_url.rstrip("/"),
             registry_urls=tuple(url.rstrip("/") for url in registry),
             network=Genesis.parse(genesis_bytes).network,
-            authority=AuthoritySettings(authority_url.rstrip("/"), authority_did, authority_key),
+            authority=_authority(authority_url.rstrip("/"), _read(authority_facts), certificate),
             created=stamp(system_clock()),
             validity_days=validity_days,
             offer_minutes=offer_minutes,
@@ -116,7 +117,7 @@ def build_app(_: Texts) -> typer.Typer:
             home,
             settings,
             genesis=genesis_bytes,
-            authority_certificate=_read(authority_certificate),
+            authority_certificate=certificate,
             passphrase=passphrase,
         )
         told = {
@@ -423,6 +424,21 @@ def _mount_authority(app: typer.Typer, texts: Texts) -> None:
     from issuer.authority.cli import build_app as build_authority
 
     app.add_typer(build_authority(texts), name="authority")
+
+
+def _authority(url: str, facts: bytes, certificate: bytes) -> AuthoritySettings:
+    """What to pin of the authority; its file and its certificate must belong together."""
+    try:
+        told = parse_json_object(facts)
+        presented = x509.load_pem_x509_certificate(certificate).fingerprint(SHA256()).hex()
+    except (CredentialError, ValueError) as error:
+        raise SettingsMalformed(reason="the authority's file or certificate is unusable") from error
+    if told.get("certificateSha256") != presented:
+        raise SettingsMalformed(reason="the authority's file names another certificate")
+    did, key = told.get("did"), told.get("key")
+    if not isinstance(did, str) or not isinstance(key, str):
+        raise SettingsMalformed(reason="the authority's file names no DID or no key")
+    return AuthoritySettings(url, did, key)
 
 
 def _actor(named: str | None) -> str:

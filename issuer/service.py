@@ -45,7 +45,6 @@ from issuer.settings import (
 )
 from issuer.store import Store
 from issuer.times import Clock, stamp, system_clock
-from registry.client import RegistryClient
 from registry.genesis import Genesis
 from schemas.scenario import load_scenario
 
@@ -326,6 +325,8 @@ def _authority_client(office: Office) -> AuthorityClient:
 
 def _registry_client(office: Office) -> Callable[[], Registry]:
     def connect() -> Registry:
+        from registry.client import RegistryClient
+
         genesis = Genesis.load(office.home / GENESIS_FILE)
         return RegistryClient(office.settings.registry_urls, genesis)
 
