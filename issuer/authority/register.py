@@ -119,8 +119,9 @@ class Register:
             person["ethnicity"],
             person["division"],
         )
-        row = self._find(person["citizenNumber"]) or _NOBODY
-        same = True
+        row = self._find(person["citizenNumber"])
+        same = row is not None
+        row = row or _NOBODY
         for value, held in zip(asked, row, strict=True):
             # `&`, not `and`: every field is compared whatever the others gave.
             same &= hmac.compare_digest(value.encode(), held.encode())
