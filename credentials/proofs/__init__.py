@@ -7,6 +7,7 @@ from credentials.proofs.credential import (
     VerifiedCredential,
     verify_credential,
 )
+from credentials.proofs.disclosure import derive
 from credentials.proofs.integrity import (
     CLOCK_SKEW,
     VerifiedDocument,
@@ -24,6 +25,7 @@ __all__ = [
     "VerifiedDocument",
     "VerifiedProof",
     "add_proof",
+    "derive",
     "verify_credential",
     "verify_proof",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from credentials.anchor import anchor_of
 from credentials.dids import (
     ChainResolver,
     DocumentResolver,
@@ -46,6 +47,7 @@ from credentials.proofs import (
     CLOCK_SKEW,
     UnverifiedCredential,
     add_proof,
+    derive,
     verify_credential,
     verify_proof,
 )
@@ -410,3 +412,46 @@ def test_a_document_whose_context_knows_no_proofs_gets_one_that_does() -> None:
     assert verify(signed)
     with pytest.raises(ModelViolation):
         verify_credential(signed, resolver=RESOLVER, now=NOW)  # the product speaks 2.0 alone
+
+
+MANDATORY = ["/issuer", "/validFrom", "/validUntil", "/credentialSubject/id"]
+
+
+def test_a_holder_shows_a_part_and_the_framework_verifies_it() -> None:
+    issued = sign(cryptosuite="ecdsa-sd-2023", mandatory_pointers=MANDATORY)
+    # What the holder receives is not what a desk accepts: it holds the key to the hidden labels.
+    with pytest.raises(ProofMalformed):
+        verify_credential(issued, resolver=RESOLVER, now=NOW)
+    assert verify_credential(issued, resolver=RESOLVER, now=NOW, accept_base=True)
+
+    shown = derive(issued, ["/credentialSubject/name"])
+    assert shown["credentialSubject"]["name"] == "张三"
+    assert "birthDate" not in shown["credentialSubject"]
+    verified = verify_credential(shown, resolver=RESOLVER, now=NOW)
+    assert verified.issuer == ISSUER
+    assert verified.document is shown
+    assert anchor_of(shown) == anchor_of(issued)
+    assert verify_credential(shown, resolver=RESOLVER, now=NOW, accept_base=True)
+
+    for name, value in (("name", "李四"), ("ageOver18", True)):
+        forged = copy.deepcopy(shown)
+        forged["credentialSubject"][name] = value
+        with pytest.raises(CredentialError):
+            verify_credential(forged, resolver=RESOLVER, now=NOW)
+    with pytest.raises(ProofExpired):
+        late = sign(
+            cryptosuite="ecdsa-sd-2023",
+            mandatory_pointers=MANDATORY,
+            expires=NOW + timedelta(minutes=1),
+        )
+        shown = derive(late, ["/credentialSubject/name"])
+        verify_credential(shown, resolver=RESOLVER, now=NOW + timedelta(minutes=1))
+
+
+def test_plain_suites_derive_nothing() -> None:
+    with pytest.raises(CryptosuiteUnknown):
+        derive(SIGNED, ["/credentialSubject/name"])
+    with pytest.raises(ProofMissing):
+        derive(CREDENTIAL, ["/credentialSubject/name"])
+    with pytest.raises(ProofMalformed):
+        derive({**CREDENTIAL, "proof": [SIGNED["proof"]] * 2}, ["/credentialSubject/name"])
