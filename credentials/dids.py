@@ -53,7 +53,7 @@ MAX_METHODS: Final = 32
 MAX_SERVICES: Final = 16
 """Services in one document."""
 _KEPT_KEYS: Final = 1024
-"""Parsed did:key keys that one resolver remembers."""
+"""Names of keys that are remembered once they were read."""
 
 # DID Core §3.1 and §3.2. Paths and queries of DID URLs are refused: no key is named by one.
 _DID: Final = re.compile(
@@ -95,6 +95,11 @@ def split_key_url(url: object) -> tuple[str, str]:
     """The DID and the fragment of `url`, the name of a key. Raises DidMalformed."""
     if not isinstance(url, str) or len(url) > MAX_DID:
         raise DidMalformed(reason="it is not a text of normal length")
+    return _split(url)
+
+
+@lru_cache(maxsize=_KEPT_KEYS)  # issuers' keys come again and again; the answer is the text's own
+def _split(url: str) -> tuple[str, str]:
     did, separator, fragment = url.partition("#")
     if not separator or not _FRAGMENT.fullmatch(fragment):
         raise DidMalformed(
