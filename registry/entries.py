@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 import rfc8785
 
-from registry.errors import EntryKindUnknown, EntryMalformed
+from credentials.dids import ASSERTION, DidDocument
+from credentials.errors import CredentialError
+from registry import merkle
+from registry.errors import EntryKindUnknown, EntryMalformed, KeyMalformed
+from registry.limits import MAX_ENTRY_BYTES
+from registry.note import ED25519, ED25519_COSIGNATURE, VerifierKey
+from schemas.digests import SHA2_256_HEADER, digest_multibase
 
-MAX_ENTRY_BYTES: Final = 8192  # DESIGN: an entry is a statement, not a document store
 MAX_TEXT: Final = 400  # characters of a text for people
 MAX_NAME: Final = 512  # characters of a DID, URL or origin
 MAX_DEPTH: Final = 16  # nesting; a DID document needs 5
@@ -87,13 +92,13 @@ def decode_time(text: str) -> datetime:
 
 
 def document_digest(document: Mapping[str, Any]) -> str:
-    """The digest by which the chain names a JSON document: SHA-256 over its canonical form."""
-    return encode_digest(hashlib.sha256(rfc8785.dumps(dict(document))).digest())
+    """The digest of a JSON document: `digestMultibase` of its canonical form."""
+    return digest_multibase(rfc8785.dumps(dict(document)))
 
 
 # Checks of single members: True when the value is allowed
 
-type Check = Callable[[Any], bool]
+Check = Callable[[Any], bool]
 
 _DID = re.compile(r"did:(?:web|key):[A-Za-z0-9._:%-]{1,400}")
 _ORIGIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9-]{0,62}))+")
@@ -165,15 +170,11 @@ def is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
 
 
-is_did: Final = _matches(_DID)
-is_origin: Final = _matches(_ORIGIN)
-is_network: Final = _matches(_NETWORK)
-is_url: Final = _matches(_URL)
-is_name: Final = _matches(_NAME)
-is_pointer: Final = _matches(_POINTER)
-is_time: Final = _passes(decode_time)
-is_digest: Final = _passes(lambda text: decode_digest(text, 32))
-is_signature: Final = _passes(lambda text: _signature(text))
+def _multihash(text: str) -> bytes:
+    raw = decode_digest(text, 34)
+    if not raw.startswith(SHA2_256_HEADER):
+        raise ValueError("not SHA2-256")
+    return raw
 
 
 def _signature(text: str) -> bytes:
@@ -183,65 +184,41 @@ def _signature(text: str) -> bytes:
     return raw
 
 
-def is_vkey(value: Any) -> bool:
-    """A verifier key of C2SP signed-note: `name+hash+key`; its key hash must be right."""
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
-        return False
-    parts = value.split("+", 2)
-    if len(parts) != 3 or not re.fullmatch(r"[0-9a-f]{8}", parts[1]) or not is_name(parts[0]):
-        return False
-    try:
-        key = base64.b64decode(parts[2], validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    digest = hashlib.sha256(parts[0].encode() + b"\n" + key).digest()[:4]
-    return len(key) == 33 and digest.hex() == parts[1]
+is_did: Final = _matches(_DID)
+is_origin: Final = _matches(_ORIGIN)
+is_network: Final = _matches(_NETWORK)
+is_url: Final = _matches(_URL)
+is_name: Final = _matches(_NAME)
+is_pointer: Final = _matches(_POINTER)
+is_time: Final = _passes(decode_time)
+is_hash: Final = _passes(lambda text: decode_digest(text, 32))
+is_digest: Final = _passes(_multihash)
+is_signature: Final = _passes(_signature)
+
+
+def _is_vkey(signature_type: int) -> Check:
+    def check(value: Any) -> bool:
+        if not isinstance(value, str) or len(value) > MAX_NAME:
+            return False
+        try:
+            key = VerifierKey.parse(value)
+        except KeyMalformed:
+            return False
+        return key.type == signature_type and is_name(key.name)
+
+    return check
+
+
+is_log_key: Final = _is_vkey(ED25519)
+is_node_key: Final = _is_vkey(ED25519_COSIGNATURE)
 
 
 def is_did_document(value: Any) -> bool:
-    """A DID document with Multikey methods of its own, all for assertions or authentication."""
-    if not isinstance(value, dict) or not is_did(value.get("id")):
+    """A DID document that the kernel accepts, with at least one key for assertions."""
+    try:
+        return bool(DidDocument.parse(value).relationships[ASSERTION])
+    except CredentialError:
         return False
-    methods = value.get("verificationMethod")
-    if not isinstance(methods, list) or not 0 < len(methods) <= 16:
-        return False
-    ids = set()
-    for method in methods:
-        if (
-            not isinstance(method, dict)
-            or set(method) != {"id", "type", "controller", "publicKeyMultibase"}
-            or method["type"] != "Multikey"
-            or method["controller"] != value["id"]
-            or not isinstance(method["id"], str)
-            or not method["id"].startswith(value["id"] + "#")
-            or not isinstance(method["publicKeyMultibase"], str)
-            or not method["publicKeyMultibase"].startswith("z")
-        ):
-            return False
-        ids.add(method["id"])
-    allowed = {"@context", "id", "verificationMethod", "service", *_RELATIONSHIPS}
-    if len(ids) != len(methods) or not set(value) <= allowed:
-        return False
-    for name in _RELATIONSHIPS:
-        if not isinstance(value.get(name, []), list) or not set(value.get(name, [])) <= ids:
-            return False
-    return bool(value.get("assertionMethod")) and _are_services(value.get("service", []))
-
-
-_RELATIONSHIPS: Final = ("assertionMethod", "authentication")
-
-
-def _are_services(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) <= 16
-        and all(
-            isinstance(item, dict)
-            and set(item) == {"id", "type", "serviceEndpoint"}
-            and all(isinstance(text, str) and 0 < len(text) <= MAX_NAME for text in item.values())
-            for item in value
-        )
-    )
 
 
 def _is_node(value: Any) -> bool:
@@ -250,7 +227,7 @@ def _is_node(value: Any) -> bool:
         and set(value) == {"name", "title", "vkey"}
         and is_name(value["name"])
         and is_texts(value["title"])
-        and is_vkey(value["vkey"])
+        and is_node_key(value["vkey"])
     )
 
 
@@ -285,8 +262,18 @@ def _genesis_rule(body: Mapping[str, Any]) -> str | None:
     for member in ("name", "vkey"):
         if len({node[member] for node in nodes}) != len(nodes):
             return f"nodes: {member} repeats"
-    if not body["origin"].startswith(body["network"] + "/"):
-        return "origin: not within the network"
+    keys = [VerifierKey.parse(node["vkey"]).public for node in nodes]
+    keys.append(VerifierKey.parse(body["logKey"]).public)
+    if len(set(keys)) != len(keys):
+        return "nodes: one public key under two names"
+    if body["origin"] != body["network"] + "/main":
+        return "origin: not the main chain of the network"
+    return _log_key_rule(body)
+
+
+def _log_key_rule(body: Mapping[str, Any]) -> str | None:
+    if VerifierKey.parse(body["logKey"]).name != body["origin"]:
+        return "logKey: not named like its log"  # tlog-checkpoint
     return None
 
 
@@ -320,6 +307,14 @@ def _is_rules_head(value: Any) -> bool:
     )
 
 
+def _are_heads(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) <= 64
+        and all(is_origin(origin) and is_size(index) for origin, index in value.items())
+    )
+
+
 _MAIN = frozenset({Purpose.MAIN})
 
 _TABLE = (
@@ -331,7 +326,7 @@ _TABLE = (
             "network": is_network,
             "origin": is_origin,
             "operator": is_did,
-            "logKey": is_vkey,
+            "logKey": is_log_key,
             "nodes": _list_of(_is_node, least=1, most=16),
             "quorum": lambda value: type(value) is int and value >= 1,
             "created": is_time,
@@ -344,10 +339,11 @@ _TABLE = (
         Submitter.OPERATOR,
         {
             "origin": is_origin,
-            "logKey": is_vkey,
+            "logKey": is_log_key,
             "purpose": _one_of(Purpose.ANCHORS, Purpose.STATUS, Purpose.ACCESS),
             "scenario": is_name,
         },
+        rule=_log_key_rule,
     ),
     Kind(
         "issuer",
@@ -406,11 +402,13 @@ _TABLE = (
         {
             "origin": is_origin,
             "size": is_size,
-            "root": is_digest,
+            "root": is_hash,
             "start": is_size,
             "end": is_size,
-            "subtree": is_digest,
+            "subtree": is_hash,
             "rules": _is_rules_head,
+            "heads": _are_heads,
+            "lists": is_digest,
         },
         rule=_checkpoint_rule,
     ),
@@ -418,7 +416,7 @@ _TABLE = (
         "anchor",
         frozenset({Purpose.ANCHORS}),
         Submitter.ISSUER,
-        {"issuer": is_did, "anchor": is_digest},
+        {"issuer": is_did, "anchor": is_hash},
         owner="issuer",
     ),
     Kind(
@@ -432,7 +430,7 @@ _TABLE = (
         "access",
         frozenset({Purpose.ACCESS}),
         Submitter.VERIFIER,
-        {"verifier": is_did, "commitment": is_digest},
+        {"verifier": is_did, "commitment": is_hash},
         owner="verifier",
     ),
     Kind(
@@ -442,7 +440,7 @@ _TABLE = (
         {
             "submitter": is_did,
             "count": lambda value: is_size(value) and value >= 1,
-            "root": is_digest,
+            "root": is_hash,
             "time": is_time,
             "key": lambda value: isinstance(value, str) and 0 < len(value) <= 2 * MAX_NAME,
             "sig": is_signature,
@@ -467,18 +465,13 @@ class Entry:
     body: Mapping[str, Any]
     raw: bytes
 
-    @property
+    @cached_property
     def leaf_hash(self) -> bytes:
         """RFC 6962 §2.1: SHA-256(0x00 || entry)."""
-        return leaf_hash(self.raw)
+        return merkle.leaf_hash(self.raw)
 
     def __getitem__(self, member: str) -> Any:
         return self.body[member]
-
-
-def leaf_hash(raw: bytes) -> bytes:
-    """RFC 6962 §2.1 for the bytes of an entry."""
-    return hashlib.sha256(b"\x00" + raw).digest()
 
 
 def parse_entry(raw: bytes) -> Entry:
@@ -554,9 +547,7 @@ def anchor_leaf_hash(issuer: str, anchor: bytes) -> bytes:
 
 def status_entry(issuer: str, list_url: str, digest: str, time: datetime) -> Entry:
     """The record of a status list credential; `digest` is `document_digest` of it."""
-    return make_entry(
-        "status", issuer=issuer, list=list_url, digest=digest, time=encode_time(time)
-    )
+    return make_entry("status", issuer=issuer, list=list_url, digest=digest, time=encode_time(time))
 
 
 def access_entry(verifier: str, commitment: bytes) -> Entry:

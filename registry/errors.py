@@ -316,6 +316,14 @@ class ChainInvalid(RegistryError):
     hint = "Do not rely on this chain beyond the last cosigned checkpoint; tell its operator."
 
 
+class NodeBusy(RegistryError):
+    """A node is still checking an earlier checkpoint."""
+
+    code = "ZL-NODE-BUSY"
+    message = "The node is still checking an earlier checkpoint."
+    hint = "Try again in a few seconds."
+
+
 class RegistryExists(RegistryError):
     """`init` on a home that has a registry or node already."""
 
@@ -426,7 +434,9 @@ class DigestMismatch(RegistryError):
     code = "ZL-RESOURCE-DIGEST"
     exit_code = ExitCode.REJECTED
     message = "The digest of {what} is not the one on record."
-    hint = "The credential refers to another schema or context than this program knows. Update both."
+    hint = (
+        "The credential refers to another schema or context than this program knows. Update both."
+    )
 
 
 class ResourceUnknown(RegistryError):
@@ -461,7 +471,9 @@ class StatusUnknown(RegistryError):
 
     code = "ZL-STATUS-UNKNOWN"
     exit_code = ExitCode.UNDETERMINED
-    message = "The trust bundle holds no status list for this credential, so its status is not known."
+    message = (
+        "The trust bundle holds no status list for this credential, so its status is not known."
+    )
     hint = "Synchronise and verify again. This does not mean that it was revoked."
 
 

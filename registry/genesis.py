@@ -11,11 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from registry.entries import MAX_ENTRY_BYTES, Entry, decode_time, encode_time, make_entry, parse_entry
+from registry.entries import Entry, decode_time, encode_time, make_entry, parse_entry
 from registry.errors import EntryMalformed, GenesisInvalid
+from registry.limits import MAX_ENTRY_BYTES
+from registry.note import VerifierKey
+from registry.policy import Policy
 
 GENESIS_FILE: Final = "genesis.json"
 
@@ -89,6 +93,25 @@ class Genesis:
             quorum=body["quorum"],
             created=decode_time(body["created"]),
             entry=entry,
+        )
+
+    @property
+    def identity_origin(self) -> str:
+        """The side chain for anchors of resident identities."""
+        return f"{self.network}/identity"
+
+    @property
+    def access_origin(self) -> str:
+        """The side chain for commitments of access records."""
+        return f"{self.network}/access"
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What a main checkpoint must bear: the log's signature and the quorum's cosignatures."""
+        return Policy.k_of_n(
+            self.quorum,
+            {node.name: VerifierKey.parse(node.vkey) for node in self.nodes},
+            [VerifierKey.parse(self.log_key)],
         )
 
     @classmethod

@@ -1,0 +1,199 @@
+"""What the sequencer looks up again and again: rules, checkpoints, status lists, by position.
+
+Everything in it is read out of the logs and can be read out again: delete the file, and the next
+start rebuilds it. It decides nothing; nodes and bundles check what is made of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from registry.entries import GOVERNANCE_KINDS, Entry, decode_time, encode_time, parse_entry
+from registry.errors import StoreFailed, StoreFull, StoreLocked
+from registry.view import LogView
+
+FILE: Final = "catalogue.sqlite"
+_PAGE: Final = 4096
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS cursors (
+    origin TEXT PRIMARY KEY, scanned INTEGER NOT NULL, sealed TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS rules (idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoints (
+    idx INTEGER PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS checkpoints_by_origin ON checkpoints (origin, idx);
+CREATE TABLE IF NOT EXISTS status (
+    origin TEXT NOT NULL, idx INTEGER NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL,
+    data BLOB NOT NULL, PRIMARY KEY (origin, idx)
+) STRICT;
+CREATE INDEX IF NOT EXISTS status_by_list ON status (origin, url, idx);
+CREATE INDEX IF NOT EXISTS status_by_digest ON status (digest);
+"""
+
+
+class Catalogue:
+    """The look-up tables of one registry. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._name = FILE
+        self._lock = threading.RLock()
+        with self._translated():
+            self._db = sqlite3.connect(
+                folder / FILE, timeout=2, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")  # it can be rebuilt
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            text = str(error)
+            if "locked" in text:
+                raise StoreLocked(store=self._name) from error
+            if "full" in text:
+                raise StoreFull(store=self._name) from error
+            raise StoreFailed(store=self._name, reason="SQLite reports an error") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreFailed(store=self._name, reason="the file is damaged") from error
+
+    def scanned(self, origin: str) -> int:
+        """How many entries of the chain were read."""
+        with self._lock, self._translated():
+            row = self._db.execute(
+                "SELECT scanned FROM cursors WHERE origin = ?", (origin,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def catch_up(self, view: LogView, size: int) -> list[tuple[int, Entry]]:
+        """Read entries up to `size` of the chain. Returns the new governance entries."""
+        origin = view.origin
+        found: list[tuple[int, Entry]] = []
+        with self._lock:
+            position = self.scanned(origin)
+            while position < size:
+                end = min(size, position + _PAGE)
+                with self._translated():
+                    self._db.execute("BEGIN IMMEDIATE")
+                    try:
+                        self._scan(origin, position, view.iterate(position, end), end, found)
+                        self._db.execute("COMMIT")
+                    except BaseException:
+                        if self._db.in_transaction:
+                            self._db.execute("ROLLBACK")
+                        raise
+                position = end
+        return found
+
+    def _scan(
+        self,
+        origin: str,
+        start: int,
+        rows: Iterator[bytes],
+        end: int,
+        found: list[tuple[int, Entry]],
+    ) -> None:
+        sealed = self.sealed(origin)
+        for index, raw in enumerate(rows, start):
+            if b'"kind":"anchor"' in raw or b'"kind":"access"' in raw:
+                continue  # by far the most, and nothing to look up in them
+            entry = parse_entry(raw)
+            if entry.kind in GOVERNANCE_KINDS:
+                self._db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (index, raw))
+                found.append((index, entry))
+            elif entry.kind == "checkpoint":
+                self._db.execute(
+                    "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
+                    (index, entry["origin"], entry["size"], raw),
+                )
+            elif entry.kind == "status":
+                self._db.execute(
+                    "INSERT OR REPLACE INTO status VALUES (?, ?, ?, ?, ?)",
+                    (origin, index, entry["list"], entry["digest"], raw),
+                )
+            elif entry.kind == "seal":
+                moment = decode_time(entry["time"])
+                sealed = moment if sealed is None else max(sealed, moment)
+        self._db.execute(
+            "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)",
+            (origin, end, encode_time(sealed) if sealed else None),
+        )
+
+    def sealed(self, origin: str) -> datetime | None:
+        """The latest time of a seal that was read."""
+        with self._lock, self._translated():
+            row = self._db.execute(
+                "SELECT sealed FROM cursors WHERE origin = ?", (origin,)
+            ).fetchone()
+        return decode_time(row[0]) if row and row[0] else None
+
+    def rules(self, below: int) -> list[tuple[int, Entry]]:
+        """Governance entries of the main chain with an index below `below`, in order."""
+        with self._lock, self._translated():
+            rows = self._db.execute(
+                "SELECT idx, data FROM rules WHERE idx < ? ORDER BY idx", (below,)
+            ).fetchall()
+        return [(index, parse_entry(data)) for index, data in rows]
+
+    def checkpoint(self, below: int, origin: str | None = None) -> tuple[int, Entry] | None:
+        """The newest checkpoint entry (of a side chain) with an index below `below`."""
+        query, values = "SELECT idx, data FROM checkpoints WHERE idx < ?", [below]
+        clause: list[str] = []
+        if origin is not None:
+            query, clause = query + " AND origin = ?", [origin]
+        with self._lock, self._translated():
+            row = self._db.execute(
+                query + " ORDER BY idx DESC LIMIT 1", (*values, *clause)
+            ).fetchone()
+        return (row[0], parse_entry(row[1])) if row else None
+
+    def covering(self, origin: str, index: int, below: int) -> tuple[int, Entry] | None:
+        """The first checkpoint entry of a side chain that covers its entry `index`."""
+        with self._lock, self._translated():
+            row = self._db.execute(
+                "SELECT idx, data FROM checkpoints WHERE origin = ? AND size > ? AND idx < ? "
+                "ORDER BY idx LIMIT 1",
+                (origin, index, below),
+            ).fetchone()
+        return (row[0], parse_entry(row[1])) if row else None
+
+    def blocks(self, limit: int, before: int | None = None) -> list[tuple[int, Entry]]:
+        """Checkpoint entries, newest first."""
+        end = 2**62 if before is None else before
+        with self._lock, self._translated():
+            rows = self._db.execute(
+                "SELECT idx, data FROM checkpoints WHERE idx < ? ORDER BY idx DESC LIMIT ?",
+                (end, limit),
+            ).fetchall()
+        return [(index, parse_entry(data)) for index, data in rows]
+
+    def lists(self, origin: str, below: int) -> dict[str, tuple[int, Entry]]:
+        """The newest status entry of each list among the chain's first `below` entries."""
+        with self._lock, self._translated():
+            rows = self._db.execute(
+                "SELECT url, max(idx), data FROM status WHERE origin = ? AND idx < ? GROUP BY url",
+                (origin, below),
+            ).fetchall()
+        return {url: (index, parse_entry(data)) for url, index, data in rows}
+
+    def has_digest(self, digest: str) -> bool:
+        """Whether a status entry names this digest."""
+        with self._lock, self._translated():
+            row = self._db.execute(
+                "SELECT 1 FROM status WHERE digest = ? LIMIT 1", (digest,)
+            ).fetchone()
+        return row is not None

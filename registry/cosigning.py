@@ -1,0 +1,229 @@
+"""Collecting cosignatures: the sequencer's side of c2sp.org/tlog-witness.
+
+All nodes are asked at once, and a checkpoint is published when the quorum is there; whoever
+answers later is added to it. A node that is down, slow or refuses costs the others nothing: it
+is asked again with the next checkpoint and told what it missed. A round sticks to one
+checkpoint, so that nodes of different speed still meet at the same size.
+
+What a node answers is believed only if its signature verifies under its key in the genesis.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from registry.checkpoint import SignedCheckpoint, encode_hash, parse_decimal
+from registry.entries import encode_time
+from registry.errors import NodeBusy, RegistryError, RegistryUnreachable
+from registry.genesis import Genesis
+from registry.note import Note, NoteSignature, VerifierKey
+
+log = logging.getLogger(__name__)
+
+_EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
+_REFUSED: Final = 422
+_STALE_AFTER_S: Final = 60.0
+
+
+class NodeLink(Protocol):
+    """How to reach a node."""
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer; raises RegistryUnreachable."""
+        ...
+
+
+class CosignatureMissing(RegistryError):
+    """A node did not cosign; `reason` says why."""
+
+    code = "ZL-NODE-REFUSED"
+    message = "The node {node} did not cosign: {reason}"
+    hint = "Look at the node's log. The others go on as long as they make a quorum."
+
+
+@dataclass
+class NodeState:
+    """What the sequencer knows of one node."""
+
+    name: str
+    key: VerifierKey
+    size: int = 0
+    cosigned_at: datetime | None = None
+    error: str | None = None
+    refused: bool = False
+    task: Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an earlier request is still under way."""
+        return self.task is not None and not self.task.done()
+
+
+class Cosigning:
+    """The rounds of one main chain."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        *,
+        links: Callable[[], Mapping[str, NodeLink]],
+        consistency: Callable[[int, int], Sequence[bytes]],
+        publish: Callable[[SignedCheckpoint, Note], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`links` by node name, read each round; `consistency(old, new)` proves growth."""
+        self._genesis = genesis
+        self._links = links
+        self._consistency = consistency
+        self._publish = publish
+        self._now = now
+        self.nodes: Final = {
+            node.name: NodeState(node.name, VerifierKey.parse(node.vkey)) for node in genesis.nodes
+        }
+        self._lock = threading.Lock()
+        self._size = -1
+        self._lines: dict[str, NoteSignature] = {}
+        self._pool = ThreadPoolExecutor(len(self.nodes), thread_name_prefix="cosign")
+
+    def close(self) -> None:
+        """Stop asking; requests under way end by their own timeouts."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def round(self, signed: SignedCheckpoint, *, timeout: float, patient: bool = False) -> bool:
+        """Ask all idle nodes; True when the quorum has cosigned `signed`.
+
+        `patient` waits for every node that was asked, not only for the quorum.
+        """
+        with self._lock:
+            if signed.size != self._size:
+                self._size, self._lines = signed.size, {}
+            else:
+                self._lines = {}  # fresh times for the same tree
+        links = self._links()
+        pending: set[Future[None]] = set()
+        for node in self.nodes.values():
+            link = links.get(node.name)
+            if link is None:
+                node.error = "no address is known"
+            elif node.busy:
+                assert node.task is not None  # noqa: S101 - what busy means
+                pending.add(node.task)
+            else:
+                node.task = self._pool.submit(self._ask, node, link, signed)
+                pending.add(node.task)
+        end = monotonic() + timeout
+        while pending and (patient or not self._complete(signed)):
+            done, pending = wait(
+                pending, timeout=max(0.0, end - monotonic()), return_when=FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()  # a defect must not hide in a thread
+            if not done:
+                break
+        return self._complete(signed)
+
+    def _complete(self, signed: SignedCheckpoint) -> bool:
+        with self._lock:
+            return signed.size == self._size and len(self._lines) >= self._genesis.quorum
+
+    def _ask(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> None:
+        before = node.error
+        node.refused = False
+        try:
+            line = self._exchange(node, link, signed)
+        except RegistryError as error:
+            node.error = str(error.params.get("reason", error))
+            if node.error != before:
+                log.warning("no cosignature of node %s: %s", node.name, node.error)
+            return
+        if before is not None:
+            log.info("node %s cosigns again", node.name)
+        node.error, node.cosigned_at, node.size = None, self._now(), signed.size
+        self._collect(node, signed, line)
+
+    def _exchange(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> NoteSignature:
+        for _ in range(_EXCHANGES):
+            if node.size > signed.size:
+                raise CosignatureMissing(
+                    node=node.name, reason=f"it has seen a larger tree, of {node.size} entries"
+                )
+            proof = self._consistency(node.size, signed.size)
+            lines = [f"old {node.size}", *(encode_hash(sibling) for sibling in proof), "", ""]
+            status, body = link.add_checkpoint("\n".join(lines).encode() + signed.data)
+            if status == 200:
+                return self._verified(node, signed, body)
+            said = body[:400].decode(errors="replace").strip()
+            if status != 409:
+                node.refused = status == _REFUSED
+                raise CosignatureMissing(node=node.name, reason=f"HTTP {status}: {said}")
+            try:
+                node.size = parse_decimal(said)
+            except ValueError as error:
+                raise CosignatureMissing(node=node.name, reason="HTTP 409, no size") from error
+        raise NodeBusy
+
+    def _verified(self, node: NodeState, signed: SignedCheckpoint, body: bytes) -> NoteSignature:
+        text = signed.checkpoint.text
+        try:
+            note = Note.parse(text.encode() + b"\n" + body)
+            note.verify([node.key])
+        except RegistryError as error:
+            raise CosignatureMissing(node=node.name, reason=f"its answer: {error}") from error
+        key = node.key
+        return next(s for s in note.signatures if (s.name, s.key_id) == (key.name, key.id))
+
+    def _collect(self, node: NodeState, signed: SignedCheckpoint, line: NoteSignature) -> None:
+        with self._lock:
+            if signed.size != self._size:
+                return  # the round went on without it
+            self._lines[node.name] = line
+            if len(self._lines) >= self._genesis.quorum:
+                whole = Note.parse(signed.data).with_signatures(self._lines.values())
+                self._publish(signed, whole)
+
+    def report(self, size: int) -> list[dict[str, Any]]:
+        """State of each node, for `/status`; `size` is that of the newest checkpoint."""
+        return [
+            {
+                "name": node.name,
+                "title": dict(genesis.title),
+                "cosignedAt": encode_time(node.cosigned_at) if node.cosigned_at else None,
+                "size": node.size,
+                "lag": max(0, size - node.size),
+                "error": node.error,
+                "refused": node.refused,
+            }
+            for genesis in self._genesis.nodes
+            for node in (self.nodes[genesis.name],)
+        ]
+
+
+class HttpNode:
+    """A node behind an address."""
+
+    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        import httpx
+
+        self.url = url
+        limits = httpx.Timeout(timeout, connect=1.0)
+        self._http = httpx.Client(base_url=url, timeout=limits, trust_env=False)
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        import httpx
+
+        try:
+            answer = self._http.post("/add-checkpoint", content=body)
+        except httpx.HTTPError as error:
+            raise RegistryUnreachable(reason=type(error).__name__) from error
+        return answer.status_code, answer.content[:65536]
+
+    def close(self) -> None:
+        """End the connections."""
+        self._http.close()

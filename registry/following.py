@@ -1,0 +1,201 @@
+"""Following the chains: the checks that an entry passes before a node vouches for it.
+
+A `Follower` replays the main chain entry by entry. Every submission must be sealed by whoever
+may write it, by the accreditations recorded *before* it. Where the main chain records a
+checkpoint of a side chain, the follower reads that side chain's new entries, checks them by the
+same rules, rebuilds the tree and compares. So a root that passed says: these are the entries,
+in this order, and each of them was allowed.
+
+Guaranteed against a dishonest sequencer and against submitters. Not checked: that the sequencer
+took in everything that was submitted (nobody can see what it left out), and the truth of what
+an accredited issuer or verifier states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from registry.entries import Entry, decode_digest, encode_time, parse_entry
+from registry.errors import ChainInvalid, RegistryError
+from registry.genesis import Genesis
+from registry.governance import Governance, lists_digest
+from registry.limits import MAX_BATCH_ENTRIES
+from registry.merkle import Frontier, root_of
+from registry.submission import Submission
+
+SEAL_TOLERANCE: Final = timedelta(minutes=10)
+"""How far a seal may lie ahead of the clock or behind the seal before it. Bounds backdating:
+a submitter whose accreditation has ended cannot seal as of a time when it had not."""
+
+Read = Callable[[str, int, int], Iterable[bytes]]
+"""Entries [start, end) of the chain of an origin, from wherever."""
+Keep = Callable[[str, int, Entry], None]
+"""Takes each entry that passed: origin, index, entry."""
+
+
+@dataclass
+class Progress:
+    """How far a chain was checked.
+
+    Its tree, its latest seal, the newest entry of each status list, and, of a side chain, where
+    the main chain records its latest checkpoint.
+    """
+
+    frontier: Frontier = field(default_factory=Frontier)
+    sealed: datetime | None = None
+    lists: dict[str, tuple[int, Entry]] = field(default_factory=dict)
+    head: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Entries checked so far."""
+        return self.frontier.size
+
+    def take(self, index: int, submission: Submission) -> None:
+        """Remember what later submissions are compared with; `index` is that of the first leaf."""
+        for offset, entry in enumerate(submission.entries):
+            if entry.kind == "status":
+                self.lists[entry["list"]] = (index + offset, entry)
+        self.sealed = max(submission.time, self.sealed or submission.time)
+
+
+def check_follows(chain: Progress, submission: Submission, now: datetime) -> str | None:
+    """What is wrong with `submission` coming next on `chain` at `now`, if anything."""
+    moment = submission.time
+    if moment > now + SEAL_TOLERANCE:
+        return f"sealed at {encode_time(moment)}, which lies in the future"
+    if chain.sealed is not None and moment < chain.sealed - SEAL_TOLERANCE:
+        return f"sealed at {encode_time(moment)}, long before the seal that precedes it"
+    times: dict[str, str] = {}
+    for entry in submission.entries:
+        if entry.kind != "status":
+            continue
+        _, newest = chain.lists.get(entry["list"], (0, entry))
+        if newest["issuer"] != entry["issuer"]:
+            return "a status list of another issuer"
+        # Times of one form sort as texts do. Else an old list could be passed for the newest.
+        if entry["time"] < times.get(entry["list"], newest["time"]):
+            return "an older status list after a newer one"
+        times[entry["list"]] = entry["time"]
+    return None
+
+
+def submissions(
+    origin: str, start: int, entries: Iterable[bytes]
+) -> Iterator[tuple[int, Submission]]:
+    """Part a run of leaves into submissions; yields (index of the first leaf, submission).
+
+    Raises ChainInvalid when a leaf is malformed, or the run does not end with a seal.
+    """
+    leaves: list[Entry] = []
+    index = start
+    for raw in entries:
+        try:
+            leaves.append(parse_entry(raw))
+            index += 1
+            if leaves[-1].kind == "seal":
+                yield index - len(leaves), Submission.assemble(origin, leaves)
+                leaves = []
+            elif len(leaves) >= MAX_BATCH_ENTRIES:
+                raise ChainInvalid(origin=origin, index=index, reason="too many without a seal")
+        except ChainInvalid:
+            raise
+        except RegistryError as error:
+            raise ChainInvalid(origin=origin, index=index, reason=str(error)) from error
+    if leaves:
+        raise ChainInvalid(origin=origin, index=index, reason="it does not end with a seal")
+
+
+def heads(progress: Mapping[str, Progress]) -> dict[str, int]:
+    """Where the main chain records the latest checkpoint of each side chain.
+
+    A checkpoint entry carries these indices, so whoever shows it cannot show an older checkpoint
+    of another side chain as the latest.
+    """
+    return {origin: chain.head for origin, chain in progress.items() if chain.head is not None}
+
+
+class Follower:
+    """The state of one who checks everything. After an exception it must be thrown away."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        *,
+        governance: Governance | None = None,
+        progress: dict[str, Progress] | None = None,
+    ) -> None:
+        self.genesis: Final = genesis
+        self.governance = governance or Governance(genesis)
+        self.progress = progress if progress is not None else {}
+
+    def of(self, origin: str) -> Progress:
+        """The progress on the chain `origin`."""
+        return self.progress.setdefault(origin, Progress())
+
+    def advance(self, size: int, root: bytes, *, read: Read, keep: Keep, now: datetime) -> None:
+        """Check the main chain up to `size`, where its root must be `root`, and what it names.
+
+        Raises ChainInvalid, and whatever `read` and `keep` raise.
+        """
+        origin = self.genesis.origin
+        main = self.of(origin)
+        if size < main.size:
+            raise ChainInvalid(origin=origin, index=size, reason="it became shorter")
+        for index, submission in submissions(origin, main.size, read(origin, main.size, size)):
+            self._admit(main, index, submission, now, keep)
+            for offset, entry in enumerate(submission.entries):
+                self.governance.apply(index + offset, entry)
+                if entry.kind == "checkpoint":
+                    self._follow_side(index + offset, entry, read, keep, now)
+        if main.size != size or main.frontier.root() != root:
+            raise ChainInvalid(
+                origin=origin, index=size, reason="its entries do not lead to its checkpoint"
+            )
+
+    def _admit(
+        self, chain: Progress, index: int, submission: Submission, now: datetime, keep: Keep
+    ) -> None:
+        origin = submission.origin
+        wrong = check_follows(chain, submission, now)
+        try:
+            self.governance.permit(submission)
+        except RegistryError as error:
+            wrong = str(error)
+        if wrong:
+            raise ChainInvalid(origin=origin, index=index, reason=wrong)
+        for offset, entry in enumerate(submission.leaves):
+            keep(origin, index + offset, entry)
+        chain.frontier.extend(entry.leaf_hash for entry in submission.leaves)
+        chain.take(index, submission)
+
+    def _follow_side(self, index: int, entry: Entry, read: Read, keep: Keep, now: datetime) -> None:
+        """What the main chain says of a side chain must be what its entries lead to."""
+
+        def refuse(reason: str) -> ChainInvalid:
+            return ChainInvalid(origin=self.genesis.origin, index=index, reason=reason)
+
+        origin, start, end = entry["origin"], entry["start"], entry["end"]
+        if origin not in self.governance.chains:
+            raise refuse("a checkpoint of a chain that is not registered")
+        side = self.of(origin)
+        if start != side.size:
+            raise refuse("a checkpoint that does not follow the one before it")
+        if entry["rules"] != self.governance.head or entry["heads"] != heads(self.progress):
+            raise refuse("a checkpoint that misstates what precedes it")
+        batch: list[bytes] = []
+        for first, submission in submissions(origin, start, read(origin, start, end)):
+            self._admit(side, first, submission, now, keep)
+            batch += [leaf.leaf_hash for leaf in submission.leaves]
+        if len(batch) != end - start:
+            raise refuse("entries of a side chain are missing")
+        if root_of(batch) != decode_digest(entry["subtree"], 32):
+            raise refuse("the batch of a side chain is not what its checkpoint says")
+        if side.frontier.root() != decode_digest(entry["root"], 32):
+            raise refuse("the entries of a side chain do not lead to its checkpoint")
+        if lists_digest(side.lists) != entry["lists"]:
+            raise refuse("a checkpoint that misstates the newest status lists")
+        side.head = index

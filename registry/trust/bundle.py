@@ -1,0 +1,177 @@
+"""The trust bundle: what a desk or wallet needs to verify with no network.
+
+A bundle is authentic by its contents: everything in it leads to one main checkpoint that a
+quorum of the pinned genesis's nodes cosigned. It may come from anywhere.
+
+Guaranteed against whoever made or carried the bundle:
+- nothing in it is forged: every statement is a leaf of the cosigned main chain, or hangs on one;
+- **nothing that counts is left out**: each side chain's checkpoint entry states how many
+  governance entries precede it and where the other side chains' latest checkpoints stand, and
+  all entries after the newest one must be present. So a withdrawn accreditation cannot be hidden
+  by leaving out its entry;
+- the status lists are the newest as of their side chain's checkpoint: that entry carries a
+  digest over all of them.
+
+What a malicious maker can do: hand out an old bundle whole (its `time` and `age` show it), or
+leave out the *document* of a status list (`status_list` then answers None: unknown, never "not
+revoked"). Nodes refuse checkpoint entries that misstate any of this, so lying takes a quorum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from credentials.dids import Resolver
+from registry.errors import AnchorUnknown, BundleCorrupt
+from registry.genesis import Genesis
+from registry.governance import Accreditation, Entitlement, Governance, SideChain
+from registry.policy import CosignedCheckpoint
+from registry.trust.anchors import AnchorFound, LongProof, SideTree
+from registry.trust.container import MAX_BUNDLE_BYTES
+
+
+@dataclass(frozen=True)
+class StatusListSnapshot:
+    """A status list credential whose digest is on the chain, the newest one of its list.
+
+    `credential` is not yet verified as a credential: its own proof is its reader's to check.
+    `anchored_at` is when its issuer sealed it; that it is still the newest holds for the
+    bundle's `time`.
+    """
+
+    url: str
+    issuer: str
+    credential: Mapping[str, Any]
+    digest: str
+    anchored_at: datetime
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise BundleCorrupt(part=path.name, reason="it cannot be read") from error
+
+
+class TrustBundle:
+    """A verified bundle. `load` is the only way to one."""
+
+    def __init__(
+        self,
+        *,
+        raw: bytes,
+        genesis: Genesis,
+        main_checkpoint: CosignedCheckpoint,
+        time: datetime,
+        governance: Governance,
+        sides: Mapping[str, SideTree],
+        status_lists: Mapping[str, StatusListSnapshot],
+    ) -> None:
+        """For `registry.trust.load` only, which has verified the parts."""
+        self.raw = raw
+        self.genesis = genesis
+        self.main_checkpoint = main_checkpoint
+        self.time = time
+        self._governance = governance
+        self._sides = sides
+        self._status_lists = status_lists
+
+    @classmethod
+    def load(
+        cls, source: Path | bytes, genesis: Genesis, *, now: datetime | None = None
+    ) -> TrustBundle:
+        """Read and verify a bundle against the pinned genesis.
+
+        `now` keeps cosignatures from the future from counting. Raises BundleCorrupt,
+        BundleForged, QuorumMissing.
+        """
+        from registry.trust.load import load_bundle
+
+        data = _read(source) if isinstance(source, Path) else source
+        return load_bundle(data, genesis, now=now)
+
+    def age(self, now: datetime) -> timedelta:
+        """How long ago a quorum of nodes last held this picture for the latest."""
+        return now - self.time
+
+    @property
+    def resolver(self) -> Resolver:
+        """Keys of did:key, and of accredited issuers and verifiers."""
+        return self._governance.resolver
+
+    @property
+    def chains(self) -> Mapping[str, SideChain]:
+        """The registered side chains by origin."""
+        return self._governance.chains
+
+    def issuer(self, did: str) -> Accreditation | None:
+        """The issuer's accreditation, whatever its period; see `Accreditation.covers`."""
+        return self._governance.issuers.get(did)
+
+    def verifier(self, did: str) -> Accreditation | None:
+        """The verifier's accreditation, whatever its period."""
+        return self._governance.verifiers.get(did)
+
+    def entitlement(self, identifier: str) -> Entitlement | None:
+        """The entitlement of this id, whatever its period."""
+        return self._governance.entitlements.get(identifier)
+
+    def entitlements(self, verifier: str) -> list[Entitlement]:
+        """All entitlements of a verifier, in the order of the chain."""
+        return [e for e in self._governance.entitlements.values() if e.verifier == verifier]
+
+    def issuers(self) -> Iterator[Accreditation]:
+        """All issuers that were ever accredited."""
+        yield from self._governance.issuers.values()
+
+    def verifiers(self) -> Iterator[Accreditation]:
+        """All verifiers that were ever accredited."""
+        yield from self._governance.verifiers.values()
+
+    def digest_of(self, url: str) -> str | None:
+        """The recorded digest of a schema or context (multibase), if there is one."""
+        resource = self._governance.resources.get(url)
+        return resource.digest if resource else None
+
+    def origin_for(self, side_chain: str) -> str | None:
+        """The full name of a side chain by its short one ("identity"), if it is registered."""
+        origin = f"{self.genesis.network}/{side_chain}"
+        return origin if origin in self._governance.chains else None
+
+    def status_list(self, url: str) -> StatusListSnapshot | None:
+        """The newest status list credential of this URL, if the bundle has it."""
+        return self._status_lists.get(url)
+
+    def status_lists(self) -> list[StatusListSnapshot]:
+        """All status lists in the bundle."""
+        return list(self._status_lists.values())
+
+    def size_of(self, origin: str) -> int:
+        """How many entries of a side chain the bundle covers."""
+        side = self._sides.get(origin)
+        return side.size if side else 0
+
+    def anchor(self, origin: str, leaf_hash: bytes, compact_proof: bytes) -> AnchorFound:
+        """Check a compact proof that `leaf_hash` is on the side chain.
+
+        Raises AnchorInvalid (the proof is wrong) and AnchorUnknown (the bundle cannot tell).
+        """
+        side = self._sides.get(origin)
+        if side is None:
+            raise AnchorUnknown(reason="the bundle covers nothing of this chain")
+        return AnchorFound(origin, side.check(leaf_hash, compact_proof), self.time)
+
+    def check_long_proof(
+        self, origin: str, leaf_hash: bytes, proof: bytes, *, now: datetime | None = None
+    ) -> AnchorFound:
+        """Check a long proof, which may lead to a newer checkpoint than the bundle's.
+
+        Raises AnchorInvalid, QuorumMissing.
+        """
+        moment = None if now is None else int(now.timestamp())
+        return LongProof.parse(proof).verify(self.genesis, origin, leaf_hash, now=moment)
