@@ -13,6 +13,7 @@ class WalletError(ZhenglianError):
 
     code = "ZL-WALLET"
     message = "The wallet cannot do this."
+    hint = "Nothing was changed."
 
 
 # The vault
@@ -297,15 +298,6 @@ class CredentialUnexpected(WalletError):
     code = "ZL-CREDENTIAL-UNEXPECTED"
     exit_code = ExitCode.REJECTED
     message = "The issuer sent something else than it offered: {reason}."
-    hint = "Nothing was stored. Tell the issuer."
-
-
-class CredentialNotAcceptable(WalletError):
-    """A credential that a desk would turn away (revoked, expired, not anchored rightly …)."""
-
-    code = "ZL-CREDENTIAL-NOT-ACCEPTABLE"
-    exit_code = ExitCode.REJECTED
-    message = "The credential did not pass the wallet's own verification ({check})."
     hint = "Nothing was stored. Tell the issuer."
 
 

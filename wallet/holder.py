@@ -18,8 +18,8 @@ from typing import Any
 from credentials.anchor import anchor_of
 from credentials.dids import did_key, key_url
 from credentials.keys import PrivateKey
-from credentials.model import validity_period
-from registry.assurance import SKEW, Assurance, issuer_of
+from credentials.model import issuer_id, validity_period
+from registry.assurance import SKEW, Assurance
 from registry.entries import anchor_leaf_hash
 from registry.errors import CredentialRevoked, CredentialSuspended
 from schemas.errors import ExitCode, ZhenglianError
@@ -58,7 +58,7 @@ class Held:
 
     @property
     def issuer(self) -> str:
-        return issuer_of(self.document)
+        return issuer_id(self.document)
 
     @property
     def anchor(self) -> AnchorState:

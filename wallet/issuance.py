@@ -22,9 +22,9 @@ from typing import Any, Final
 import httpx
 
 from credentials.exchange import CredentialOffer, parse_offer
+from credentials.model import issuer_id
 from credentials.proofs import verify_credential
-from credentials.proofs.ecdsa_sd_2023 import mandatory_pointers
-from registry.assurance import issuer_of
+from credentials.proofs.ecdsa_sd_2023 import BaseValue
 from registry.trust import Accreditation
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.scenario import Scenario, scenario_for_types
@@ -53,7 +53,10 @@ from wallet.transport import SafeHttp
 from wallet.trust import Trust
 from wallet.vault import Vault
 from wallet.views import CredentialState, HistoryKind
+from wallet.words import mark as _
 
+SUITE: Final = "ecdsa-sd-2023"
+"""The one that lets the holder choose what to show."""
 LONGEST_FIELD: Final = 256
 MOST_FIELDS: Final = 32
 
@@ -124,7 +127,7 @@ class Issuance:
                     " VALUES (?, ?, ?, ?, ?, 'sending')",
                     (number, key.id, accreditation.did, scenario.id, self._clock().isoformat()),
                 )
-            say("Sending the application …")
+            say(_("Sending the application …"))
             try:
                 with self._http(url) as http:
                     answer = IssuerClient(http, self._clock).apply(key, data)
@@ -144,7 +147,7 @@ class Issuance:
         if stored.remote_id is None or stored.state == "issued":
             return stored
         _accreditation, url = self._trust.issuer_at(stored.issuer_did, self._clock())
-        say("Asking the issuer …")
+        say(_("Asking the issuer …"))
         with self._http(url) as http:
             answer = IssuerClient(http, self._clock).application(stored.remote_id)
         self._note(number, answer)
@@ -215,22 +218,22 @@ class Issuance:
             key = self._begin(offer, accreditation)
             with self._http(offer.credential_issuer) as http:
                 client = IssuerClient(http, self._clock)
-                say("Reading what the issuer offers …")
+                say(_("Reading what the issuer offers …"))
                 metadata = client.metadata()
                 configuration_id = offer.configuration_ids[0]
                 configuration_for(metadata, configuration_id, scenario)
                 if resumed and begun is not None and begun.token is not None:
                     token = begun.token
                 else:
-                    say("Exchanging the codes …")
+                    say(_("Exchanging the codes …"))
                     token = self._exchange(client, metadata, offer, tx_code)
-                say("Fetching the credential …")
+                say(_("Fetching the credential …"))
                 try:
                     document = client.credential(metadata, configuration_id, token, key)
                 except TokenEnded:
                     self._set_token(offer, None, None)
                     raise
-            say("Verifying the credential …")
+            say(_("Verifying the credential …"))
             status = self._verify(document, accreditation, scenario, key)
             return self._store(offer, document, scenario, key, status)
 
@@ -262,8 +265,11 @@ class Issuance:
             raise CredentialUnexpected(reason="another type")
         if not isinstance(subject, Mapping) or subject.get("id") != key.id:
             raise CredentialUnexpected(reason="issued to another key")
-        if not isinstance(document.get("issuer"), str) or issuer_of(document) != accreditation.did:
+        if not isinstance(document.get("issuer"), str) or issuer_id(document) != accreditation.did:
             raise CredentialUnexpected(reason="issued by another issuer")
+        proof = document.get("proof")
+        if not isinstance(proof, Mapping) or proof.get("cryptosuite") != SUITE:
+            raise CredentialUnexpected(reason="not signed in the way that lets you choose")
         verify_credential(
             document,
             resolver=assurance.bundle.resolver,
@@ -272,9 +278,9 @@ class Issuance:
             canonicalizer=self._trust.canonicalizer,
         )
         # An issuer that makes a claim mandatory would have it shown to everybody, for ever.
-        forced = set(mandatory_pointers(document)) - set(scenario.mandatory_pointers)
-        if forced:
-            raise CredentialUnexpected(reason="it forces claims to be shown")
+        base = BaseValue.decode(proof.get("proofValue"))
+        if set(base.mandatory_pointers) != set(scenario.mandatory_pointers):
+            raise CredentialUnexpected(reason="it makes other claims mandatory than it may")
         assurance.check_issuer(document, now)
         assurance.check_schema(document)
         scenario.validate_issued({k: v for k, v in document.items() if k != "proof"})

@@ -21,7 +21,7 @@ from credentials.anchor import presentation_digest
 from credentials.errors import QueryUnsupported, RequestExpired
 from credentials.exchange import VerifiedRequest, parse_request
 from credentials.presentation import build_presentation
-from credentials.proofs import derive
+from credentials.proofs.ecdsa_sd_2023 import derive_proof
 from credentials.qr import encode_qr_text
 from credentials.query import DcqlQuery, QueryMatch, expanded_types
 from registry.errors import BundleStale
@@ -336,8 +336,13 @@ class Requests:
         now = self._clock().replace(microsecond=0)
         expires = min(request.expires, now + LONGEST_SHOWING)
         key = self._holder.key(held.key_id)
+        derived = derive_proof(
+            held.document,
+            selective_pointers=asked.pointers,
+            canonicalizer=self._trust.canonicalizer,
+        )
         document = build_presentation(
-            [derive(held.document, asked.pointers, canonicalizer=self._trust.canonicalizer)],
+            [derived],
             anchor_proofs=[held.anchor_proof],
             signer=key.private,
             domain=request.client_id,

@@ -39,6 +39,7 @@ from wallet.views import (
     RequestView,
     WalletStatus,
 )
+from wallet.words import mark as _
 
 if TYPE_CHECKING:
     import httpx
@@ -193,7 +194,7 @@ class Wallet:
         """
         say = self._say(progress)
         client = self._client()
-        say("Fetching the trust bundle …")
+        say(_("Fetching the trust bundle …"))
         self._trust.replace(client.trust_bundle(), self._clock())
         return self._evaluate(client, say)
 
@@ -211,7 +212,7 @@ class Wallet:
         changed, problems, anchored = [], [], 0
         assurance = self._trust.assurance()
         for held in self._holder.all():
-            say("Checking a credential …")
+            say(_("Checking a credential …"))
             state, as_of = judge_status(assurance, held.document, self._clock())
             self._holder.set_status(held, state, as_of)
             try:
@@ -309,7 +310,7 @@ class Wallet:
         from credentials.model import validity_period
         from wallet.requests import claim_views, state_text
 
-        _ = self._texts
+        words = self._texts
         start, end = validity_period(held.document)
         state = held.state(self._clock())
         pointers = [claim.pointer for claim in held.scenario.claims]
@@ -331,9 +332,9 @@ class Wallet:
             state_text=state_text(state, self.language),
             state_as_of=held.status_as_of,
             anchor=held.anchor,
-            anchor_text=_("recorded on the chain")
+            anchor_text=words(_("recorded on the chain"))
             if held.anchor is AnchorState.ANCHORED
-            else _("not yet recorded on the chain"),
+            else words(_("not yet recorded on the chain")),
             anchor_index=held.anchor_index,
             claims=claims,
         )
@@ -361,7 +362,7 @@ class Wallet:
         return self._application_view(self._issuance.poll(application_id, self._say(progress)))
 
     def _application_view(self, stored: StoredApplication) -> ApplicationView:
-        _ = self._texts
+        words = self._texts
         states = {
             "sending": _("sent; no answer was received"),
             "waiting": _("the authority is being asked"),
@@ -377,7 +378,7 @@ class Wallet:
             title=title(stored.scenario, self.language) or stored.scenario,
             sent=stored.sent,
             state=stored.state,
-            state_text=states[stored.state],
+            state_text=words(states[stored.state]),
             offer=stored.offer,
             offer_expires=stored.expires,
         )
@@ -476,7 +477,7 @@ class Wallet:
 
     def reconcile(self, *, progress: Progress | None = None) -> tuple[AuditEntry, ...]:
         """Network. Look up every promised access record on the access side chain."""
-        self._say(progress)("Looking for access records on the chain …")
+        self._say(progress)(_("Looking for access records on the chain …"))
         self._audit.reconcile(self._client())
         return self.audit()
 
