@@ -12,6 +12,8 @@ class IssuerError(ZhenglianError):
     """Root of every error of this package."""
 
     code = "ZL-ISSUER"
+    message = "The issuer could not do this."
+    hint = "See the code of the error in the documentation."
 
 
 # --- home, keys, store -------------------------------------------------------------------------
