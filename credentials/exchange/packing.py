@@ -11,12 +11,11 @@ zero byte, payload, with `DICTIONARY` preset. The dictionary belongs to `VR1-` a
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 from credentials.errors import LimitExceeded, QrTextMalformed, QrTextTruncated
 from credentials.multibase import base64url_decode, base64url_encode
-from credentials.qr.framing import BASE45_PREFIX, MAX_TEXT, decode_base45, frame
+from credentials.qr.framing import MAX_TEXT, deflate, frame, inflate, read_body
 
 PREFIX: Final = "VR1-"
 MAX_UNPACKED: Final = 16 * 1024
@@ -42,8 +41,7 @@ DICTIONARY: Final = (
 def pack(token: str) -> str:
     """The packed text of a compact token that `credentials.jose` wrote or read."""
     header, payload, signature = (base64url_decode(part) for part in token.split("."))
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zdict=DICTIONARY)
-    body = packer.compress(header + b"\0" + payload) + packer.flush()
+    body = deflate(header + b"\0" + payload, DICTIONARY)
     return frame(bytes([len(signature)]) + signature + body, PREFIX)
 
 
@@ -53,35 +51,18 @@ def is_packed(text: str) -> bool:
 
 
 def unpack(text: str) -> str:
-    """The token in packed `text`; not verified. Raises QrTextMalformed, LimitExceeded."""
+    """The token in packed `text`; not verified.
+
+    Raises QrTextMalformed, QrTextTruncated, LimitExceeded.
+    """
     if len(text) > MAX_TEXT:
         raise LimitExceeded(what="QR text", limit=f"{MAX_TEXT} characters")
-    start = PREFIX + BASE45_PREFIX
-    if not text.startswith(start):
-        if start.startswith(text):
-            raise QrTextTruncated
-        raise QrTextMalformed(reason="it is not in base45")
-    data = decode_base45(text[len(start) :])
+    data = read_body(text.removeprefix(PREFIX))
     length = data[0] if data else 0
     signature, body = data[1 : 1 + length], data[1 + length :]
     if len(signature) != length or not body:
         raise QrTextTruncated
-    header, separator, payload = _inflated(body).partition(b"\0")
+    header, separator, payload = inflate(body, MAX_UNPACKED, DICTIONARY).partition(b"\0")
     if not separator:
         raise QrTextMalformed(reason="it holds no header and payload")
     return ".".join(base64url_encode(part) for part in (header, payload, signature))
-
-
-def _inflated(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS, zdict=DICTIONARY)
-    try:
-        data = unpacker.decompress(body, MAX_UNPACKED + 1)
-    except zlib.error as error:
-        raise QrTextMalformed(reason="it does not unpack") from error
-    if len(data) > MAX_UNPACKED:
-        raise LimitExceeded(what="packed request", limit=f"{MAX_UNPACKED} bytes")
-    if not unpacker.eof:
-        raise QrTextTruncated
-    if unpacker.unused_data:
-        raise QrTextMalformed(reason="data follows its end")
-    return data
