@@ -19,6 +19,8 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, Final, Protocol
 
+import httpx
+
 from registry.checkpoint import SignedCheckpoint, encode_hash, parse_decimal
 from registry.entries import encode_time
 from registry.errors import NodeBusy, RegistryError, RegistryUnreachable
@@ -208,18 +210,18 @@ class Cosigning:
 class HttpNode:
     """A node behind an address."""
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        import httpx
-
-        self.url = url
-        limits = httpx.Timeout(timeout, connect=1.0)
-        self._http = httpx.Client(base_url=url, timeout=limits, trust_env=False)
+    def __init__(
+        self, url: str, *, timeout: float = 10.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout, connect=1.0), transport=transport, trust_env=False
+        )
 
     def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
-        import httpx
-
+        """Ask the node; raises RegistryUnreachable."""
         try:
-            answer = self._http.post("/add-checkpoint", content=body)
+            answer = self._http.post(f"{self.url}/add-checkpoint", content=body)
         except httpx.HTTPError as error:
             raise RegistryUnreachable(reason=type(error).__name__) from error
         return answer.status_code, answer.content[:65536]

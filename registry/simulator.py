@@ -1,0 +1,322 @@
+"""A whole consortium in one process: the sequencer and its nodes, without sockets.
+
+For tests, benchmarks and trials of other packages. Everything is the real code, spoken to
+through its real HTTP faces; only the wires are short-circuited, the clock is set by hand, and
+nothing happens between the calls of `settle`. It promises nothing for production use.
+
+    with Consortium(folder) as chain:
+        issuer = chain.add_issuer("did:web:issuer.example")
+        receipt = chain.client.submit(
+            chain.genesis.identity_origin, [anchor_entry(issuer.did, anchor)],
+            issuer.key, issuer.key_url)
+        chain.settle()
+        bundle = chain.bundle()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx
+from fastapi import FastAPI
+
+from credentials.dids import did_document, key_url
+from credentials.keys import PrivateKey
+from registry.api import build_app
+from registry.client import Receipt, RegistryClient
+from registry.cosigning import HttpNode, NodeLink
+from registry.entries import Entry, encode_time, make_entry
+from registry.founding import FoundingKeys, found_network
+from registry.genesis import GenesisNode
+from registry.node import Node
+from registry.node_api import build_node_app
+from registry.note import ED25519_COSIGNATURE, NoteSigner, VerifierKey
+from registry.reading import HttpEntries
+from registry.sequencer import Sequencer
+from registry.trust import TrustBundle
+
+NETWORK: Final = "hangzhou.zhenglian.example"
+URL: Final = "http://registry.invalid"
+START: Final = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
+NODES: Final[Mapping[str, tuple[str, str]]] = {
+    "data-resources": ("市数据资源管理局", "Data Resources Administration"),
+    "public-security": ("市公安局", "Public Security Bureau"),
+    "market-regulation": ("市市场监督管理局", "Market Regulation Administration"),
+    "human-resources": ("市人力资源和社会保障局", "Human Resources Bureau"),
+}
+
+
+class AsgiTransport(httpx.BaseTransport):
+    """Blocking requests to applications by host name; an unknown host refuses to connect.
+
+    Applications run in an event loop of their own thread, so any caller may block.
+    """
+
+    def __init__(self) -> None:
+        self.apps: dict[str, FastAPI] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        app = self.apps.get(request.url.host)
+        if app is None:
+            raise httpx.ConnectError("refused", request=request)
+        answer = asyncio.run_coroutine_threadsafe(self._ask(app, request), self._loop)
+        return answer.result(timeout=60)
+
+    @staticmethod
+    async def _ask(app: FastAPI, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+        inner = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=inner, base_url="http://app") as client:
+            answer = await client.request(
+                request.method,
+                str(request.url),
+                content=content,
+                headers={k: v for k, v in request.headers.items() if k != "content-length"},
+            )
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    def stop(self) -> None:
+        """End the event loop; the transport is of no use afterwards."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+
+@dataclass(frozen=True)
+class Party:
+    """An accredited issuer or verifier, with its key."""
+
+    did: str
+    key: PrivateKey
+    key_url: str
+    document: Mapping[str, Any]
+
+
+class _Link:
+    """A node behind the transport; an `HttpNode` without a socket."""
+
+    def __init__(self, name: str, transport: AsgiTransport) -> None:
+        self._node = HttpNode(f"http://{name}.invalid", transport=transport)
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        return self._node.add_checkpoint(body)
+
+
+class Consortium:
+    """One network under `folder`. Times are `now`, which only the caller moves."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        network: str = NETWORK,
+        nodes: Iterable[str] = tuple(NODES),
+        quorum: int = 3,
+        start: datetime = START,
+    ) -> None:
+        self.folder: Final = folder
+        self.now = start
+        self.transport: Final = AsgiTransport()
+        self.url: Final = URL
+        self._node_keys = {
+            name: PrivateKey.from_seed("Ed25519", f"zhenglian simulator node {name}".encode())
+            for name in nodes
+        }
+        self.keys: Final = FoundingKeys(
+            _seeded("P-256", "operator"),
+            {name: _seeded("Ed25519", name) for name in ("main", "identity", "access")},
+        )
+        self.genesis: Final = found_network(
+            folder / "registry",
+            network,
+            [
+                GenesisNode(
+                    name,
+                    dict(zip(("zh-CN", "en"), NODES.get(name, (name, name)), strict=True)),
+                    self._signer(network, name).key.encode(),
+                )
+                for name in self._node_keys
+            ],
+            self.keys,
+            quorum=quorum,
+            now=start,
+        )
+        self.nodes: Final[dict[str, Node]] = {}
+        self._links: dict[str, NodeLink] = {
+            name: _Link(name, self.transport) for name in self._node_keys
+        }
+        self.client: Final = RegistryClient(
+            URL, self.genesis, transport=self.transport, now=lambda: self.now
+        )
+        self.sequencer = self._open_sequencer()
+        for name in self._node_keys:
+            self.start_node(name)
+        self.settle()
+
+    @staticmethod
+    def _signer_of(network: str, name: str, key: PrivateKey) -> NoteSigner:
+        vkey = VerifierKey(f"{network}/nodes/{name}", ED25519_COSIGNATURE, key.public_key.raw)
+        return NoteSigner(vkey, key.sign)
+
+    def _signer(self, network: str, name: str) -> NoteSigner:
+        return self._signer_of(network, name, self._node_keys[name])
+
+    def _open_sequencer(self) -> Sequencer:
+        sequencer = Sequencer(
+            self.folder / "registry",
+            self.genesis,
+            self.keys.sequencer(self.genesis.network),
+            links=lambda: self._links,
+            now=lambda: self.now,
+        )
+        self.transport.apps["registry.invalid"] = build_app(sequencer)
+        return sequencer
+
+    def restart_sequencer(self) -> None:
+        """Close it and open it again on the same stores."""
+        self.stop_sequencer()
+        self.sequencer = self._open_sequencer()
+
+    def stop_sequencer(self) -> None:
+        """Close it: clients and nodes find nobody."""
+        self.transport.apps.pop("registry.invalid", None)
+        self.sequencer.close()
+
+    def start_node(self, name: str) -> None:
+        """Start a node on its store."""
+        folder = self.folder / "nodes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        node = Node(
+            name,
+            self.genesis,
+            self._signer(self.genesis.network, name),
+            folder,
+            HttpEntries(URL, transport=self.transport),
+            now=lambda: self.now,
+        )
+        self.nodes[name] = node
+        self.transport.apps[f"{name}.invalid"] = build_node_app(node)
+
+    def stop_node(self, name: str) -> None:
+        """Stop a node: connections to it are refused."""
+        self.transport.apps.pop(f"{name}.invalid", None)
+        self.nodes.pop(name).close()
+
+    def advance(self, **delta: float) -> datetime:
+        """Move the clock, for instance by `hours=1`."""
+        self.now += timedelta(**delta)
+        return self.now
+
+    def settle(self) -> bool:
+        """Checkpoint everything and ask every node; True when the quorum has cosigned."""
+        return self.sequencer.step(patient=True)
+
+    def bundle(self) -> TrustBundle:
+        """The newest trust bundle, as a client gets it."""
+        return TrustBundle.load(self.client.trust_bundle(), self.genesis, now=self.now)
+
+    def govern(self, *entries: Entry) -> Receipt:
+        """Record entries as the operator, and settle."""
+        operator = self.keys.operator
+        receipt = self.client.submit(
+            self.genesis.origin, entries, operator, key_url(operator.public_key)
+        )
+        self.settle()
+        return receipt
+
+    def add_issuer(
+        self,
+        did: str = "did:web:issuer.example",
+        *,
+        document: Mapping[str, Any] | None = None,
+        types: Iterable[str] = ("ResidentIdentityCredential",),
+        to: datetime | None = None,
+    ) -> Party:
+        """Accredit an issuer for the identity chain; by default with a P-256 key `#key-1`."""
+        party = _party(did, document)
+        self.govern(
+            make_entry(
+                "issuer",
+                did=did,
+                name={"zh-CN": "市数据资源管理局", "en": "Data Resources Administration"},
+                document=dict(party.document),
+                types=list(types),
+                chains=[self.genesis.identity_origin],
+                **{"from": encode_time(START), "to": encode_time(to) if to else None},
+            )
+        )
+        return party
+
+    def add_verifier(
+        self, did: str = "did:web:desk.example", *, document: Mapping[str, Any] | None = None
+    ) -> Party:
+        """Accredit a verifier; by default with a P-256 key `#key-1`."""
+        party = _party(did, document)
+        self.govern(
+            make_entry(
+                "verifier",
+                did=did,
+                name={"zh-CN": "市民卡服务窗口", "en": "Citizen card counter"},
+                document=dict(party.document),
+                **{"from": encode_time(START), "to": None},
+            )
+        )
+        return party
+
+    def entitle(
+        self,
+        verifier: str,
+        claims: Iterable[str] = ("/credentialSubject/name", "/credentialSubject/ageOver18"),
+        *,
+        identifier: str = "age-check",
+        credential_type: str = "ResidentIdentityCredential",
+    ) -> str:
+        """Record an entitlement; returns its id."""
+        self.govern(
+            make_entry(
+                "entitlement",
+                id=identifier,
+                verifier=verifier,
+                credentialType=credential_type,
+                claims=list(claims),
+                purpose={"zh-CN": "办理成年人业务", "en": "Services for adults"},
+                legalBasis={"zh-CN": "《居民身份证法》", "en": "Resident Identity Card Law"},
+                **{"from": encode_time(START), "to": None},
+            )
+        )
+        return identifier
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.client.close()
+        if "registry.invalid" in self.transport.apps:
+            self.stop_sequencer()
+        for name in list(self.nodes):
+            self.stop_node(name)
+        self.transport.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _seeded(key_type: Any, name: str) -> PrivateKey:
+    return PrivateKey.from_seed(key_type, f"zhenglian simulator {name}".encode())
+
+
+def _party(did: str, document: Mapping[str, Any] | None) -> Party:
+    key = _seeded("P-256", did)
+    if document is None:
+        document = did_document(did, {"key-1": key.public_key})
+    return Party(did, key, f"{did}#key-1", document)
