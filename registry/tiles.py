@@ -27,7 +27,7 @@ from registry.errors import (
     TilePathMalformed,
 )
 from registry.limits import HASH_BYTES
-from registry.merkle import EMPTY_ROOT, leaf_hash, root_from_inclusion, root_of
+from registry.merkle import EMPTY_ROOT, leaf_hash, node_hash, root_from_inclusion, root_of
 
 HEIGHT: Final = 8
 WIDTH: Final = 1 << HEIGHT
@@ -129,6 +129,14 @@ def parse_tile(tile: Tile, data: bytes) -> list[bytes]:
     if len(data) != tile.width * HASH_BYTES:
         raise TileCorrupt(path=tile.path)
     return split_hashes(data)
+
+
+def tree_of(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """All rows of the tree over a full tile's hashes: 256 of them, 128, …, and the tile's hash."""
+    rows: list[Sequence[bytes]] = [hashes]
+    while len(row := rows[-1]) > 1:
+        rows.append([node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)])
+    return rows
 
 
 # --- entry bundles -------------------------------------------------------------------------
@@ -251,12 +259,13 @@ class CompactProof:
         """From the leaf hashes of the leaf's level-0 tile; without siblings while it is partial."""
         if len(tile_leaves) < WIDTH:
             return cls(index)
-        siblings, level, position = [], list(tile_leaves[:WIDTH]), index % WIDTH
-        while len(level) > 1:
-            siblings.append(level[position ^ 1])
-            level = [root_of(level[i : i + 2]) for i in range(0, len(level), 2)]
-            position >>= 1
-        return cls(index, tuple(siblings))
+        return cls.from_tree(index, tree_of(tile_leaves[:WIDTH]))
+
+    @classmethod
+    def from_tree(cls, index: int, tree: Sequence[Sequence[bytes]]) -> CompactProof:
+        """From the `tree_of` the leaf's full level-0 tile."""
+        leaf = index % WIDTH
+        return cls(index, tuple(tree[k][(leaf >> k) ^ 1] for k in range(HEIGHT)))
 
     def encode(self) -> bytes:
         return self.index.to_bytes(INDEX_BYTES, "big") + b"".join(self.siblings)
@@ -295,20 +304,11 @@ class CompactProof:
 
 def compact_proofs(tile_index: int, tile_leaves: Sequence[bytes]) -> list[CompactProof]:
     """The proofs of all leaves of one full level-0 tile at once, for bulk issuance."""
-    levels = [list(tile_leaves)]
-    while len(levels[-1]) > 1:
-        row = levels[-1]
-        levels.append([root_of(row[i : i + 2]) for i in range(0, len(row), 2)])
     first = tile_index * WIDTH
-    return [
-        CompactProof(
-            first + leaf,
-            tuple(levels[k][(leaf >> k) ^ 1] for k in range(HEIGHT)),
-        )
-        if len(tile_leaves) == WIDTH
-        else CompactProof(first + leaf)
-        for leaf in range(len(tile_leaves))
-    ]
+    if len(tile_leaves) < WIDTH:
+        return [CompactProof(first + leaf) for leaf in range(len(tile_leaves))]
+    tree = tree_of(tile_leaves)
+    return [CompactProof.from_tree(first + leaf, tree) for leaf in range(WIDTH)]
 
 
 def check_bundle(bundle: Tile, data: bytes, leaves: Sequence[bytes]) -> list[bytes]:

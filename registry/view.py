@@ -25,15 +25,17 @@ from registry.tiles import (
     WIDTH,
     CompactProof,
     Tile,
-    TileReader,
     TileStack,
     check_bundle,
     encode_bundle,
     parse_tile,
+    tree_of,
     width_at,
 )
 
-_CACHED_TILES: Final = 1024  # about 20 MiB
+_Tree = Sequence[Sequence[bytes]]
+
+_CACHED_TILES: Final = 1024  # 511 hashes each: about 40 MiB
 
 
 class LogView:
@@ -44,7 +46,7 @@ class LogView:
         self._store = store
         self._files = files
         self._edge = stack
-        self._cache: OrderedDict[Tile, Sequence[bytes]] = OrderedDict()
+        self._cache: OrderedDict[Tile, _Tree] = OrderedDict()
         self._cache_lock = threading.Lock()
 
     @property
@@ -79,24 +81,35 @@ class LogView:
             raise TileMissing(path=tile.path)
         if width < WIDTH:
             return edge.levels[tile.level][: tile.width]
-        full = self._full(tile.full)
+        full = self._tree(tile.full)[0]
         return full if tile.width == WIDTH else full[: tile.width]
 
-    def _full(self, tile: Tile) -> Sequence[bytes]:
+    def _tree(self, tile: Tile) -> _Tree:
+        """The tree under a full tile's hash, checked against the tile above."""
         with self._cache_lock:
             if tile in self._cache:
                 self._cache.move_to_end(tile)
                 return self._cache[tile]
-        hashes = parse_tile(tile, self._files.read(tile))
+        tree = tree_of(parse_tile(tile, self._files.read(tile)))
         above, position = divmod(tile.index, WIDTH)
         parents = self.hashes(Tile(tile.level + 1, above, position + 1))
-        if root_of(hashes) != parents[position]:
+        if tree[-1][0] != parents[position]:
             raise TileCorrupt(path=tile.path)
         with self._cache_lock:
-            self._cache[tile] = hashes
+            self._cache[tile] = tree
             if len(self._cache) > _CACHED_TILES:
                 self._cache.popitem(last=False)
-        return hashes
+        return tree
+
+    def subtree(self, level: int, index: int) -> bytes:
+        """The hash of a complete subtree (`merkle.HashReader`) of the integrated tree."""
+        tile_level, inner = divmod(level, HEIGHT)
+        tile_index, offset = divmod(index << inner, WIDTH)
+        width = width_at(tile_level, tile_index, self.size)
+        if width == WIDTH:
+            return self._tree(Tile(tile_level, tile_index))[inner][offset >> inner]
+        end = offset + (1 << inner)
+        return root_of(self.hashes(Tile(tile_level, tile_index, end))[offset:end])
 
     def tile(self, tile: Tile) -> bytes:
         """The bytes to serve under `tile.path`, of a tile or a bundle of entries."""
@@ -173,29 +186,26 @@ class LogView:
 
     # --- proofs ---
 
-    def _reader(self, size: int) -> TileReader:
-        self._check_range("Tree size", 0, size)
-        return TileReader(size, self.hashes)
-
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries."""
-        return merkle.range_root(0, size, self._reader(size))
+        self._check_range("Tree size", 0, size)
+        return merkle.range_root(0, size, self)
 
     def subtree_root(self, start: int, end: int) -> bytes:
         """MTH over the leaf hashes [start, end) alone, as a seal or a batch commits to them."""
         return root_of(self.leaf_hashes(start, end))
 
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        reader = self._reader(size)
+        self._check_range("Tree size", 0, size)
         if not 0 <= index < size:
             raise OutOfRange(what="Entry", asked=index, size=size)
-        return merkle.inclusion_proof(index, size, reader)
+        return merkle.inclusion_proof(index, size, self)
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
-        reader = self._reader(new)
+        self._check_range("Tree size", 0, new)
         if not 0 <= old <= new:
             raise OutOfRange(what="Tree size", asked=old, size=new)
-        return merkle.consistency_proof(old, new, reader)
+        return merkle.consistency_proof(old, new, self)
 
     def compact_proof(self, index: int, size: int | None = None) -> CompactProof:
         """The compact anchor proof of entry `index` in the tree of `size` (default: all)."""
@@ -204,7 +214,9 @@ class LogView:
         if not 0 <= index < size:
             raise OutOfRange(what="Entry", asked=index, size=size)
         tile = index // WIDTH
-        return CompactProof.build(index, self.hashes(Tile(0, tile, width_at(0, tile, size))))
+        if width_at(0, tile, size) < WIDTH:
+            return CompactProof(index)
+        return CompactProof.from_tree(index, self._tree(Tile(0, tile)))
 
 
 def load_edge(store: Store, files: TileFiles) -> TileStack:

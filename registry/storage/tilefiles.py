@@ -35,23 +35,10 @@ class TileFiles:
 
     def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
         """Write durably; raises `StoreFull` and `StoreFailed`, and then some may be missing."""
-        folders: set[Path] = set()
-        try:
-            for tile, data in tiles:
-                self._replace(self.folder / tile.path, data, folders)
-            for folder in folders:
-                _sync_folder(folder)
-        except OSError as error:
-            raise self._failure(error) from error
+        self._replace([(self.folder / tile.path, data) for tile, data in tiles])
 
     def write_checkpoint(self, note: bytes) -> None:
-        folders: set[Path] = set()
-        try:
-            self._replace(self.folder / CHECKPOINT, note, folders)
-            for folder in folders:
-                _sync_folder(folder)
-        except OSError as error:
-            raise self._failure(error) from error
+        self._replace([(self.folder / CHECKPOINT, note)])
 
     def read_checkpoint(self) -> bytes | None:
         try:
@@ -70,24 +57,28 @@ class TileFiles:
             if tile.width == WIDTH:
                 shutil.rmtree(self.folder / f"{tile.path}.p", ignore_errors=True)
 
-    def _replace(self, path: Path, data: bytes, folders: set[Path]) -> None:
-        parent = path.parent
-        if not parent.is_dir():
-            missing = [p for p in (parent, *parent.parents) if not p.exists()]
-            parent.mkdir(parents=True, exist_ok=True)
-            folders.update(p.parent for p in missing)  # their names must last, too
-        temporary = parent / f".{path.name}.new"
+    def _replace(self, files: list[tuple[Path, bytes]]) -> None:
+        """Each step for all files before the next: the file system then syncs them together."""
+        temporaries = [(path.with_name(f".{path.name}.new"), path) for path, _ in files]
+        folders = {path.parent for path, _ in files}
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        folders.add(parent)
+            for folder in list(folders):
+                missing = [p for p in (folder, *folder.parents) if not p.exists()]
+                folder.mkdir(parents=True, exist_ok=True)
+                folders.update(p.parent for p in missing)  # their names must last, too
+            for (temporary, _), (_, data) in zip(temporaries, files, strict=True):
+                temporary.write_bytes(data)
+            for temporary, _ in temporaries:
+                _sync(temporary)
+            for temporary, path in temporaries:
+                temporary.replace(path)
+            for folder in folders:
+                _sync(folder)
+        except OSError as error:
+            for temporary, _ in temporaries:
+                with suppress(OSError):
+                    temporary.unlink()
+            raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> StoreFull | StoreFailed:
         if error.errno in _FULL:
@@ -95,8 +86,9 @@ class TileFiles:
         return StoreFailed(store=self.folder.name, reason=os.strerror(error.errno or 0))
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
