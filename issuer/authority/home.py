@@ -27,7 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from credentials.dids import check_did
 from credentials.errors import CredentialError, WrongPassphrase
-from credentials.keyfile import seal, unseal
+from credentials.keyfile import RECOMMENDED, Cost, seal, unseal
 from credentials.keys import PrivateKey, PublicKey
 from credentials.multibase import base64url_decode, base64url_encode
 from issuer.authority.errors import (
@@ -114,6 +114,7 @@ def create(
     residents: int = USUAL_SIZE,
     clock: Clock = system_clock,
     random: Callable[[int], bytes] = os.urandom,
+    cost: Cost = RECOMMENDED,
 ) -> PublicFacts:
     """Make keys, certificate, register and ledger in `home`.
 
@@ -138,7 +139,9 @@ def create(
         "persons": base64url_encode(random(32)),
         "certificate": certificate_passphrase,
     }
-    sealed = seal(json.dumps(secrets).encode(), passphrase, rng=random, label=_KEYS_LABEL)
+    sealed = seal(
+        json.dumps(secrets).encode(), passphrase, rng=random, cost=cost, label=_KEYS_LABEL
+    )
     write_private(home / KEYS_FILE, sealed)
     facts = PublicFacts(
         did=did,
