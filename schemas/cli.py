@@ -121,9 +121,9 @@ def build_app(_: Texts) -> typer.Typer:
                 {"checked": len(lines), "wrong": [{"line": n, **e.diagnostics()} for n, e in wrong]}
             )
         else:
-            for n, error in wrong:
+            for n, defect in wrong:
                 console.print(
-                    _("Line {line}: {message}", line=n, message=_(error.message)), soft_wrap=True
+                    _("Line {line}: {message}", line=n, message=_(defect.message)), soft_wrap=True
                 )
             console.print(_("{count} checked, {wrong} wrong.", count=len(lines), wrong=len(wrong)))
         if wrong:

@@ -57,9 +57,12 @@ class Claim:
         return self.pointer.rpartition("/")[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenario:
-    """Everything the other packages need to know of one kind of credential."""
+    """Everything the other packages need to know of one kind of credential.
+
+    There is one object a scenario (`load_scenario`): compared and hashed by identity.
+    """
 
     id: str
     credential_type: str
@@ -72,9 +75,9 @@ class Scenario:
     json_schema: Mapping[str, Any] = field(repr=False)
     schema_bytes: bytes = field(repr=False)
     claims: tuple[Claim, ...] = field(repr=False)
-    _validator: jsonschema_rs.Validator = field(repr=False, compare=False)
-    _issued_validator: jsonschema_rs.Validator = field(repr=False, compare=False)
-    _rules: Callable[[Mapping[str, Any]], None] = field(repr=False, compare=False)
+    _validator: jsonschema_rs.Validator = field(repr=False)
+    _issued_validator: jsonschema_rs.Validator = field(repr=False)
+    _rules: Callable[[Mapping[str, Any]], None] = field(repr=False)
 
     @property
     def schema_digest(self) -> str:

@@ -20,6 +20,9 @@ CHINESE: Final = "zh-CN"
 ENGLISH: Final = "en"
 LANGUAGES: Final = (CHINESE, ENGLISH)
 
+_WORDS: Final = frozenset({"reason", "what", "role", "unit"})
+"""Parameters of errors that hold a phrase from the program, never one from its input."""
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -54,12 +57,19 @@ def load_texts(package: str, language: str) -> Texts:
 
 
 def localize(error: ZhenglianError, language: str) -> dict[str, str]:
-    """`error.diagnostics()` in `language`: code, message, hint."""
+    """`error.diagnostics()` in `language`: code, message, hint.
+
+    Parameters that are words of ours are message ids too, and are translated where known.
+    """
     texts = load_texts(type(error).__module__.partition(".")[0], language)
+    params = {
+        name: texts(value) if name in _WORDS and isinstance(value, str) else value
+        for name, value in error.params.items()
+    }
     return {
         "code": error.code,
-        "message": texts(error.message).format(**error.params),
-        "hint": texts(error.hint).format(**error.params),
+        "message": texts(error.message).format(**params),
+        "hint": texts(error.hint).format(**params),
     }
 
 
