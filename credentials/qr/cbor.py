@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import cbor2
@@ -153,8 +153,3 @@ class _Reader:
         if not math.isfinite(number):
             raise CborMalformed(reason="a number is infinite or not a number")
         return number
-
-
-def is_sequence(item: object) -> bool:
-    """Whether `item` is a JSON or CBOR array."""
-    return isinstance(item, Sequence) and not isinstance(item, str | bytes)

@@ -105,12 +105,17 @@ def read_body(body: str) -> bytes:
     text = body[len(BASE45_PREFIX) :]
     if not _ALPHABET.fullmatch(text):
         raise QrTextMalformed(reason="it holds a character that base45 does not have")
-    if len(text) % 3 == 1:  # no bytes end so (RFC 9285 §4)
-        raise QrTextTruncated
+    # Three characters are two bytes, a last two are one (RFC 9285 §4). One left over, or two that
+    # are too much for one byte, are the beginning of three.
+    whole = len(text) - len(text) % 3
     try:
-        data = bytes(base45.b45decode(text))
+        data = bytes(base45.b45decode(text[:whole]))
     except ValueError as error:
         raise QrTextMalformed(reason="it is not base45") from error
+    try:
+        data += bytes(base45.b45decode(text[whole:]))
+    except ValueError as error:
+        raise QrTextTruncated from error
     if base45.b45encode(data) != text.encode("ascii"):
         raise QrTextMalformed(reason="it is not the one base45 spelling of its bytes")
     return data
