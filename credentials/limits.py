@@ -33,9 +33,6 @@ class Limits:
     statements: int = 20_000
     """RDF statements; a credential has 20 to 60, a presentation of ten some 600."""
 
-    text: int = 2 * 1024 * 1024
-    """Characters of one value: a status list, or a portrait as a data URL."""
-
     blank_nodes: int = 2_000
     """Nodes without an identifier."""
 

@@ -93,16 +93,19 @@ def _check_tree(value: Any) -> None:
     level: list[Any] = [value]
     for _depth in range(MAX_JSON_DEPTH + 1):
         below: list[Any] = []
+        is_nested = False
         for item in level:
             if isinstance(item, str):
                 if _SURROGATE.search(item):
                     raise JsonEncoding()
             elif isinstance(item, dict):
+                is_nested = True
                 below.extend(item)
                 below.extend(item.values())
             elif isinstance(item, list):
+                is_nested = True
                 below.extend(item)
-        if not below:
+        if not is_nested:
             return
         level = below
     raise LimitExceeded(what="nesting of the JSON text", limit=MAX_JSON_DEPTH)

@@ -81,6 +81,8 @@ class Walk:
             active, types = active.typed(declared, f"{pointer}/{type_key}")
             if active.type_key != type_key:
                 raise KeywordMisused(pointer=f"{pointer}/{type_key}")
+        elif "@type" in node:
+            raise KeywordMisused(pointer=f"{pointer}/@type")  # the context has another name for it
 
         subject: Node
         identifier = node.get(active.id_key)
