@@ -137,9 +137,9 @@ def add_proof(
         proof["id"] = proof_id
     proof["created"] = format_timestamp(created)
     if expires is not None:
-        if expires <= created:
-            raise ProofMalformed(reason="it would expire before it is made")
         proof["expires"] = format_timestamp(expires)
+        if expires <= created or proof["expires"] == proof["created"]:
+            raise ProofMalformed(reason="it would expire before it is made")
     proof["verificationMethod"] = verification_method
     proof["proofPurpose"] = purpose
     if domain is not None:

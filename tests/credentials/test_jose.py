@@ -6,10 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jwcrypto import jwk as oracle_jwk
 from jwcrypto import jws as oracle_jws
 
 from credentials.errors import (
+    CredentialError,
     JwsAlgorithmRefused,
     JwsMalformed,
     JwsTypeMismatch,
@@ -200,3 +203,16 @@ def test_the_key_in_the_header() -> None:
             parse_compact(forge({"alg": "ES256", "jwk": jwk})).header_jwk()
     with pytest.raises(JwsMalformed):
         _ = parse_compact(forge({"alg": "ES256", "kid": 5})).kid
+
+
+@given(
+    st.integers(0, len(GOOD)),
+    st.integers(0, 6),
+    st.text(alphabet="AZaz09-_.=+/ é\n", max_size=6),
+)
+def test_a_token_has_one_spelling(position: int, length: int, patch: str) -> None:
+    changed = GOOD[:position] + patch + GOOD[position + length :]
+    if changed == GOOD:
+        return
+    with pytest.raises(CredentialError):
+        parse_compact(changed).verify(PrivateKey.from_seed("P-256", b"0" * 32).public_key)
