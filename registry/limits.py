@@ -19,6 +19,7 @@ MAX_ENTRY_BYTES: Final = 8 * 1024
 # Bounds the memory of one submission (8 MiB of entries at most) and the pause of one commit.
 MAX_BATCH_ENTRIES: Final = 1025  # 1,024 entries and their seal
 MAX_COMMIT_ENTRIES: Final = 16 * 1024
+MAX_COMMIT_BYTES: Final = 16 * 1024 * 1024
 # Backpressure: about two seconds of work at full speed.
 MAX_PENDING_ENTRIES: Final = 128 * 1024
 

@@ -41,6 +41,7 @@ from registry.errors import (
 )
 from registry.limits import (
     MAX_BATCH_ENTRIES,
+    MAX_COMMIT_BYTES,
     MAX_COMMIT_ENTRIES,
     MAX_ENTRY_BYTES,
     MAX_PENDING_ENTRIES,
@@ -85,6 +86,10 @@ class _Submission:
     @property
     def count(self) -> int:
         return len(self.leaves) - self.trailer
+
+    @property
+    def length(self) -> int:
+        return sum(map(len, self.entries))
 
 
 def _now() -> int:
@@ -235,9 +240,9 @@ class Log:
             held = None
             if first is None:
                 break
-            group, count = [first], len(first.entries)
+            group, count, length = [first], len(first.entries), first.length
             deadline = time.monotonic() + self._interval_s
-            while count < MAX_COMMIT_ENTRIES:
+            while held is None:
                 wait = deadline - time.monotonic()
                 try:
                     item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
@@ -246,14 +251,15 @@ class Log:
                 if item is None:
                     closing = True
                     break
-                if count + len(item.entries) > MAX_COMMIT_ENTRIES:
-                    held = item
-                    break
-                group.append(item)
                 count += len(item.entries)
+                length += item.length
+                if count > MAX_COMMIT_ENTRIES or length > MAX_COMMIT_BYTES:
+                    held = item
+                else:
+                    group.append(item)
             self._answer(group)
             with self._state:
-                self._pending -= count
+                self._pending -= sum(len(submission.entries) for submission in group)
 
     def _answer(self, group: list[_Submission]) -> None:
         """Commit a group and resolve its futures; a failure fails all of it alike."""

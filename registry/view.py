@@ -71,6 +71,10 @@ class LogView:
         """Show the tree up to `stack`, whose tiles are durably written."""
         self._edge = stack
 
+    def close(self) -> None:
+        """Release the store of a view that `Log.open_view` made."""
+        self._store.close()
+
     # --- tiles and bundles ---
 
     def hashes(self, tile: Tile) -> Sequence[bytes]:
@@ -225,13 +229,22 @@ def load_edge(store: Store, files: TileFiles) -> TileStack:
     Raises `TileMissing` and `TileCorrupt`.
     """
     size = store.integrated()
-    levels, last = [], Tile(0, 0)
+    levels: list[list[bytes]] = []
+    last = Tile(0, 0)
     for level in range(max(1, (size.bit_length() + HEIGHT - 1) // HEIGHT)):
         index = size >> (HEIGHT * (level + 1))
         width = width_at(level, index, size)
         last = Tile(level, index, width)
-        levels.append(parse_tile(last, files.read(last)) if width else [])
+        levels.append(_read_edge(last, files) if width else [])
     stack = TileStack(size, levels)
     if stack.root() != store.root_at(size):
         raise TileCorrupt(path=last.path)
     return stack
+
+
+def _read_edge(tile: Tile, files: TileFiles) -> list[bytes]:
+    try:
+        return parse_tile(tile, files.read(tile))
+    except TileMissing:
+        # A writer that was killed had filled the tile, and had not come to say so.
+        return parse_tile(tile.full, files.read(tile.full))[: tile.width]

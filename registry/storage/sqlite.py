@@ -31,6 +31,7 @@ from registry.errors import (
 )
 from registry.merkle import EMPTY_ROOT, Frontier
 from registry.storage import Block, Commit, LeafKnown
+from registry.storage.tilefiles import sync
 from registry.tiles import decode_bundle
 
 FILE: Final = "log.sqlite"
@@ -93,13 +94,15 @@ class SqliteStore:
     @classmethod
     def create(cls, folder: Path, origin: str) -> None:
         """Make an empty log; raises `StoreExists`, `StoreFull`, `StoreFailed`."""
-        path = folder / FILE
+        path, unfinished = folder / FILE, folder / f".{FILE}.new"
         if path.exists():
             raise StoreExists(store=folder.name)
         with _named_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            connection = _connect(path)
+            unfinished.unlink(missing_ok=True)
+            connection = sqlite3.connect(unfinished, isolation_level=None)
             try:
+                connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
@@ -110,6 +113,9 @@ class SqliteStore:
                 connection.execute("COMMIT")
             finally:
                 connection.close()
+            # A store is there whole or not at all.
+            unfinished.rename(path)
+            sync(folder)
 
     # --- the head and its commits ---
 
@@ -287,7 +293,7 @@ class SqliteStore:
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
+        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,

@@ -69,11 +69,11 @@ class TileFiles:
             for (temporary, _), (_, data) in zip(temporaries, files, strict=True):
                 temporary.write_bytes(data)
             for temporary, _ in temporaries:
-                _sync(temporary)
+                sync(temporary)
             for temporary, path in temporaries:
                 temporary.replace(path)
             for folder in folders:
-                _sync(folder)
+                sync(folder)
         except OSError as error:
             for temporary, _ in temporaries:
                 with suppress(OSError):
@@ -86,7 +86,7 @@ class TileFiles:
         return StoreFailed(store=self.folder.name, reason=os.strerror(error.errno or 0))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Make the content of a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -492,6 +492,23 @@ def test_a_damaged_bundle_is_not_served(folder: Path, log: Log) -> None:
         log.view.tile(bundle_of(1))
 
 
+def test_a_writer_killed_behind_its_tiles_goes_on_from_them(folder: Path) -> None:
+    with opened(folder) as log:
+        fill(log, 300)
+        log.tick()
+        fill(log, 600)
+        log.integrate()
+    store = SqliteStore(folder)
+    store.set_integrated(300)  # as if the last word had not been written
+    store.close()
+    view = Log.open_view(folder)
+    assert view.size == 300
+    assert view.leaf_hashes(290, 300) == [leaf_hash(entry(i)) for i in range(290, 300)]
+    view.close()
+    with opened(folder) as log:
+        assert log.view.size == 600
+
+
 @pytest.mark.parametrize("tile", [Tile(0, 2, 88), Tile(1, 0, 2)])
 @pytest.mark.parametrize("remove", [True, False])
 def test_a_damaged_edge_is_rebuilt_from_the_record(folder: Path, tile: Tile, remove: bool) -> None:
