@@ -134,14 +134,19 @@ def build_app(_: Texts) -> typer.Typer:
 
 def _load(source: str) -> dict[str, Any]:
     try:
-        text = (
-            sys.stdin.read(MAX_INPUT) if source == "-" else Path(source).read_text(encoding="utf-8")
-        )
+        if source == "-":
+            text = sys.stdin.read(MAX_INPUT + 1)
+        else:
+            with Path(source).open(encoding="utf-8") as stream:
+                text = stream.read(MAX_INPUT + 1)
+        if len(text) > MAX_INPUT:
+            raise MalformedInput(reason="longer than any credential")
         value = json.loads(text)
     except OSError as error:
         raise MalformedInput(reason=error.strerror or "unreadable") from error
-    except ValueError as error:
-        raise MalformedInput(reason="not JSON") from error
+    except (ValueError, RecursionError):
+        # `from None`: the cause quotes the text.
+        raise MalformedInput(reason="not JSON") from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), list):
         raise MalformedInput(reason="not a credential: an object with a list of types is expected")
     return value

@@ -10,6 +10,7 @@ A violation names a place and a rule and never the value, so it may be logged.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -32,6 +33,9 @@ _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+_TYPE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+_TYPES_NAMED: Final = 4
 
 # A scenario's files stand in the package of this name; its rules are that package's `check`.
 _SCENARIOS: Final[Mapping[str, Callable[[Mapping[str, Any]], None]]] = {
@@ -183,7 +187,9 @@ def scenario_for_types(types: Iterable[str]) -> Scenario:
     for scenario in all_scenarios():
         if scenario.credential_type in wanted:
             return scenario
-    raise UnknownScenario(wanted=", ".join(wanted))
+    # Types come from strangers' documents and end up on screens: plain names only.
+    names = [w for w in wanted if isinstance(w, str) and _TYPE_NAME.fullmatch(w)]
+    raise UnknownScenario(wanted=", ".join(names[:_TYPES_NAMED]) or "these types")
 
 
 def _compile(schema: dict[str, Any], reference: str) -> jsonschema_rs.Validator:

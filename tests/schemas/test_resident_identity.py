@@ -325,6 +325,19 @@ def test_the_scenario_is_what_its_files_say() -> None:
     assert SCENARIO.context_digest == digest_multibase(_file("context.jsonld"))
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("schema.json", "b94d15a651af713e49371662f031c37e23a9f14e5681d6b0ae28fc386fbad092"),
+        ("context.jsonld", "590e74fdf9ca784765443967e60a3ffecb0f72815196dd7452f058a79c00d7cc"),
+    ],
+)
+def test_published_bytes_stay_as_they_are(name: str, digest: str) -> None:
+    # Issued credentials and the chain record these digests: a change is a new version, at a new
+    # address, beside the old one.
+    assert hashlib.sha256(_file(name)).hexdigest() == digest
+
+
 def test_the_schema_is_valid_and_closed_everywhere() -> None:
     schema = json.loads(_file("schema.json"))
     jsonschema.Draft202012Validator.check_schema(schema)
