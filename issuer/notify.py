@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from issuer.files import make_private_folder, write_private
 from issuer.times import stamp
 
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SAFE_NAME: Final = re.compile(r"[a-z2-7]{1,64}")
 
 
 class Notifier(Protocol):
@@ -47,5 +47,5 @@ class FileOutbox:
 
     def _file(self, application: str) -> Path:
         if not _SAFE_NAME.fullmatch(application):
-            raise ValueError("an application id is base64url text")
+            raise ValueError("an application id is base32 text")
         return self._folder / f"{application}.json"

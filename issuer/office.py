@@ -25,8 +25,8 @@ class Office:
     sealer: Sealer = field(repr=False)
 
     def new_id(self) -> str:
-        """128 random bits as base64url text."""
-        return base64.urlsafe_b64encode(self.random(16)).rstrip(b"=").decode()
+        """128 random bits in base32, lower case: easy to type, and never taken for an option."""
+        return base64.b32encode(self.random(16)).rstrip(b"=").decode().lower()
 
     def new_secret(self) -> str:
         """256 random bits as base64url text: codes and tokens nobody can guess."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from sqlalchemy import delete
 
@@ -47,6 +48,9 @@ from issuer.store import Store
 from issuer.times import Clock, stamp, system_clock
 from registry.genesis import Genesis
 from schemas.scenario import load_scenario
+
+if TYPE_CHECKING:
+    from registry.client import RegistryClient
 
 OUTBOX_FOLDER: Final = "outbox"
 
@@ -150,13 +154,15 @@ class Issuer:
             sealer=Sealer(keys.data_key, random),
         )
         asked = authority or _authority_client(office)
+        late = _LateRegistry(office)
         issuer = cls(
             office,
             authority=asked,
-            registry=registry or _registry_client(office),
+            registry=registry or late,
             notifier=notifier or FileOutbox(home / OUTBOX_FOLDER),
         )
-        if isinstance(asked, AuthorityClient) and authority is None:
+        issuer._closers.append(late.close)
+        if isinstance(asked, AuthorityClient):
             issuer._closers.append(asked.close)
         with store.write() as connection:
             statuslists.ensure_lists(office, connection)
@@ -323,14 +329,28 @@ def _authority_client(office: Office) -> AuthorityClient:
     )
 
 
-def _registry_client(office: Office) -> Callable[[], Registry]:
-    def connect() -> Registry:
+class _LateRegistry:
+    """The registry client, made when it is first needed: short commands need not load it."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._client: RegistryClient | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> RegistryClient:
         from registry.client import RegistryClient
 
-        genesis = Genesis.load(office.home / GENESIS_FILE)
-        return RegistryClient(office.settings.registry_urls, genesis)
+        with self._lock:
+            if self._client is None:
+                genesis = Genesis.load(self._office.home / GENESIS_FILE)
+                self._client = RegistryClient(
+                    self._office.settings.registry_urls, genesis, now=self._office.clock
+                )
+            return self._client
 
-    return connect
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
 
 def _write_json(path: Path, content: Any) -> None:
