@@ -316,6 +316,41 @@ class ChainInvalid(RegistryError):
     hint = "Do not rely on this chain beyond the last cosigned checkpoint; tell its operator."
 
 
+class KeyringMalformed(RegistryError):
+    """A key file of a registry or node whose content is not one."""
+
+    code = "ZL-REGISTRY-KEYS"
+    exit_code = ExitCode.MALFORMED
+    message = "The key file in {path} is damaged."
+    hint = "Restore it from your copy."
+
+
+class NodeAddress(RegistryError):
+    """An address of a node that is none, or of no node of the genesis."""
+
+    code = "ZL-NODE-ADDRESS"
+    exit_code = ExitCode.USAGE
+    message = "{address} is not an address of a node of this network."
+    hint = "Write NAME=URL, with a name that the genesis has and an http(s) address."
+
+
+class FileUnreadable(RegistryError):
+    """A file named on the command line that does not hold what it should."""
+
+    code = "ZL-REGISTRY-FILE"
+    exit_code = ExitCode.MALFORMED
+    message = "The file {path} cannot be used: {reason}."
+    hint = "Check that it is the file that was meant."
+
+
+class PortTaken(RegistryError):
+    """The address to listen on cannot be had."""
+
+    code = "ZL-REGISTRY-PORT"
+    message = "{host} port {port} cannot be listened on."
+    hint = "Choose another port, or 0 for any free one."
+
+
 class NodeBusy(RegistryError):
     """A node is still checking an earlier checkpoint."""
 

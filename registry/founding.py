@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,10 +75,12 @@ def found_network(
     *,
     quorum: int,
     now: datetime,
+    before: Callable[[], object] | None = None,
 ) -> Genesis:
     """Create the stores of a new network in `home`, with its first entries.
 
-    Raises GenesisInvalid, RegistryExists.
+    `before` runs once the genesis is known to be valid and before anything is written: keys must
+    be safe before what they sign. Raises GenesisInvalid, RegistryExists.
     """
     signers = {
         name: log_signer(f"{network}/{name}", key).key.encode() for name, key in keys.logs.items()
@@ -101,6 +103,8 @@ def found_network(
         )
         for name, (purpose, scenario) in SIDE_CHAINS.items()
     ]
+    if before is not None:
+        before()
     entries = [*chains, *resource_entries(all_scenarios(), bundled_contexts())]
     create_chains(home, genesis, keys.sequencer(network), entries, now=now)
     return genesis

@@ -1,0 +1,19 @@
+"""`zl registry`: the chain as commands. Parses, calls, prints."""
+
+import typer
+
+from registry.cli.governing import add_governing
+from registry.cli.network import add_network
+from registry.cli.nodes import build_node_app
+from registry.cli.reading import add_reading
+from schemas.texts import Texts
+
+
+def build_app(_: Texts) -> typer.Typer:
+    """The commands of the registry, in the language of `_`."""
+    app = typer.Typer(help=_("The chain: serve it, read it, verify it."), no_args_is_help=True)
+    add_network(app, _)
+    add_governing(app, _)
+    add_reading(app, _)
+    app.add_typer(build_node_app(_), name="node")
+    return app

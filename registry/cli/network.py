@@ -1,0 +1,161 @@
+"""`zl registry init`, `serve` and `connect`."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from registry.addresses import NodeLinks, parse_address, write_addresses
+from registry.cli.shared import (
+    ADDRESS_FILE,
+    home,
+    load_genesis,
+    print_json,
+    read_json,
+    say,
+    unlock,
+    utc_now,
+)
+from registry.errors import FileUnreadable, RegistryExists
+from registry.founding import FoundingKeys, found_network
+from registry.genesis import GENESIS_FILE, GenesisNode
+from registry.keyring import has_keys, load_keys, save_keys
+from schemas.passphrase import read_passphrase
+from schemas.texts import Texts
+
+NETWORK: str = "hangzhou.zhenglian.example"
+PORT: int = 7300
+OPERATOR: str = "operator"
+
+
+def add_network(app: typer.Typer, _: Texts) -> None:
+    """Add the commands."""
+    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
+    passphrase = Annotated[
+        Path | None,
+        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
+    ]
+
+    @app.command(help=_("Found a network: make its keys, its genesis and its chains."))
+    def init(
+        node: Annotated[
+            list[Path], typer.Option(help=_("What `zl registry node init --json` printed; repeat."))
+        ],
+        network: Annotated[str, typer.Option(help=_("Name of the network."))] = NETWORK,
+        quorum: Annotated[
+            int, typer.Option(help=_("How many nodes must cosign; 0: more than two thirds."))
+        ] = 0,
+        secret: passphrase = None,
+        unencrypted_keys: Annotated[
+            bool, typer.Option("--unencrypted-keys", help=_("Leave the keys unencrypted."))
+        ] = False,
+        json_: as_json = False,
+    ) -> None:
+        folder = home()
+        if has_keys(folder) or (folder / GENESIS_FILE).exists():
+            raise RegistryExists(path=folder)
+        nodes = [genesis_node(path) for path in node]
+        words = (
+            None
+            if unencrypted_keys
+            else read_passphrase(
+                secret, prompt=_("New passphrase of the keys"), repeat=_("Repeat it")
+            )
+        )
+        keys = FoundingKeys.generate()
+        genesis = found_network(
+            folder,
+            network,
+            nodes,
+            keys,
+            quorum=quorum or 2 * len(nodes) // 3 + 1,
+            now=utc_now(),
+            before=lambda: save_keys(folder, {OPERATOR: keys.operator, **keys.logs}, words),
+        )
+        path = folder / GENESIS_FILE
+        if json_:
+            print_json(
+                {
+                    "network": network,
+                    "genesis": str(path),
+                    "operator": genesis.operator,
+                    "main": genesis.origin,
+                    "identity": genesis.identity_origin,
+                    "access": genesis.access_origin,
+                    "quorum": genesis.quorum,
+                    "nodes": [node.name for node in genesis.nodes],
+                }
+            )
+            return
+        say(_("The network {network} stands in {home}.", network=network, home=folder))
+        say(_("Hand out {path}: everyone pins it, by a way they trust.", path=path))
+
+    @app.command(help=_("Tell the registry where nodes are; it may be running."))
+    def connect(
+        node: Annotated[list[str], typer.Argument(help=_("NAME=URL of a node."))],
+        json_: as_json = False,
+    ) -> None:
+        genesis = load_genesis(None)
+        addresses = dict(parse_address(text, genesis) for text in node)
+        write_addresses(home(), addresses)
+        if json_:
+            print_json({"nodes": addresses})
+            return
+        for name, url in addresses.items():
+            say(_("The node {name} is asked at {url}.", name=name, url=url))
+
+    @app.command(help=_("Serve the registry: take in submissions, collect cosignatures."))
+    def serve(
+        host: Annotated[str, typer.Option(help=_("Address to listen on."))] = "127.0.0.1",
+        port: Annotated[int, typer.Option(help=_("Port; 0 takes a free one."))] = PORT,
+        node: Annotated[
+            list[str] | None, typer.Option(help=_("NAME=URL of a node; repeat."))
+        ] = None,
+        interval: Annotated[float, typer.Option(help=_("Seconds between checkpoints."))] = 0.2,
+        secret: passphrase = None,
+        json_: as_json = False,
+    ) -> None:
+        from registry.api import build_app
+        from registry.sequencer import Sequencer
+        from registry.serving import log_to_stderr
+        from registry.serving import serve as listen
+
+        folder = home()
+        genesis = load_genesis(None)
+        found = load_keys(folder, unlock(_, folder, secret))
+        keys = FoundingKeys(found.pop(OPERATOR), found).sequencer(genesis.network)
+        if node:
+            write_addresses(folder, dict(parse_address(text, genesis) for text in node))
+        log_to_stderr()
+        sequencer = Sequencer(folder, genesis, keys, links=NodeLinks(folder), now=utc_now)
+        address = folder / ADDRESS_FILE
+
+        def listening(url: str) -> None:
+            address.write_text(url + "\n", encoding="utf-8")
+            announce(_, json_, url)
+
+        try:
+            sequencer.start(max(interval, 0.01))
+            listen(build_app(sequencer), host, port, listening)
+        finally:
+            sequencer.close()
+            with suppress(OSError):
+                address.unlink()
+
+
+def announce(_: Texts, as_json: bool, url: str) -> None:
+    """Say where a server listens, in a form that a script can wait for."""
+    if as_json:
+        print_json({"listening": url})
+    else:
+        say(_("Listening on {url}. Ctrl-C ends it.", url=url))
+
+
+def genesis_node(path: Path) -> GenesisNode:
+    """A node as `zl registry node init --json` describes it."""
+    told: Any = read_json(path)
+    try:
+        return GenesisNode(str(told["name"]), dict(told["title"]), str(told["vkey"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileUnreadable(path=path, reason="it does not describe a node") from error

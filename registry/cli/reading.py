@@ -1,0 +1,204 @@
+"""`zl registry status`, `blocks`, `show`, `verify`, `bundle`: reading the chain."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from registry.cli.shared import (
+    connect,
+    home,
+    load_genesis,
+    print_json,
+    say,
+    utc_now,
+)
+from registry.errors import StoreFailed
+from registry.trust import TrustBundle
+from schemas.errors import ExitCode
+from schemas.texts import Texts
+
+
+def add_reading(app: typer.Typer, _: Texts) -> None:
+    """Add the commands."""
+    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
+    url = Annotated[
+        list[str] | None,
+        typer.Option(
+            "--registry",
+            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
+        ),
+    ]
+    genesis_file = Annotated[
+        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
+    ]
+
+    @app.command(help=_("How the network is: chains, nodes, alarms."))
+    def status(urls: url = None, genesis: genesis_file = None, json_: as_json = False) -> None:
+        with connect(urls, genesis) as client:
+            told = client.status()
+        if json_:
+            print_json(told)
+        else:
+            _print_status(_, told)
+
+    @app.command(help=_("The newest batches of the side chains, as the main chain records them."))
+    def blocks(
+        limit: Annotated[int, typer.Option(min=1, max=1000, help=_("How many."))] = 20,
+        before: Annotated[int | None, typer.Option(help=_("Only below this entry."))] = None,
+        urls: url = None,
+        genesis: genesis_file = None,
+        json_: as_json = False,
+    ) -> None:
+        with connect(urls, genesis) as client:
+            found = client.blocks(limit, before)
+        if json_:
+            print_json({"blocks": found})
+            return
+        for block in found:
+            say(
+                _(
+                    "block {index}  {origin}  entries {start} to {last}  root {root}",
+                    index=block["index"],
+                    origin=block["origin"],
+                    start=block["start"],
+                    last=block["end"] - 1,
+                    root=block["root"],
+                )
+            )
+
+    @app.command(help=_("Show an entry, proved to stand in the cosigned chain."))
+    def show(
+        index: Annotated[int, typer.Argument(min=0, help=_("Index of the entry."))],
+        chain: Annotated[str, typer.Option(help=_("main, identity, access …"))] = "main",
+        urls: url = None,
+        genesis: genesis_file = None,
+        json_: as_json = False,
+    ) -> None:
+        import json
+
+        with connect(urls, genesis) as client:
+            origin = f"{client.genesis.network}/{chain}"
+            state = client.cosigned(origin)
+            [entry] = client.entries(origin, index, index + 1, under=state)
+        if json_:
+            print_json(
+                {
+                    "origin": origin,
+                    "index": index,
+                    "entry": dict(entry.body),
+                    "leafHash": entry.leaf_hash.hex(),
+                    "size": state.size,
+                    "time": state.time.isoformat(),
+                }
+            )
+            return
+        say(
+            _(
+                "Entry {index} of {origin}, cosigned by {time}:",
+                index=index,
+                origin=origin,
+                time=state.time.isoformat(),
+            )
+        )
+        say(json.dumps(dict(entry.body), ensure_ascii=False, indent=2))
+
+    @app.command(help=_("Fetch a trust bundle, verify it, and write it to a file."))
+    def bundle(
+        out: Annotated[Path, typer.Option(help=_("File to write (*.zltrust)."))],
+        urls: url = None,
+        genesis: genesis_file = None,
+        json_: as_json = False,
+    ) -> None:
+        with connect(urls, genesis) as client:
+            data = client.trust_bundle()
+            loaded = TrustBundle.load(data, client.genesis, now=utc_now())
+        _write(out, data)
+        if json_:
+            print_json(
+                {
+                    "file": str(out),
+                    "bytes": len(data),
+                    "time": loaded.time.isoformat(),
+                    "size": loaded.main_checkpoint.size,
+                }
+            )
+            return
+        say(_("{path} is as of {time}.", path=out, time=loaded.time.isoformat()))
+
+    @app.command(help=_("Check all chains of this home from their bytes, rules and signatures."))
+    def verify(json_: as_json = False) -> None:
+        from registry.verification import verify_chains
+
+        findings = verify_chains(home(), load_genesis(None), now=utc_now())
+        sound = all(not chain["findings"] for chain in findings)
+        if json_:
+            print_json({"sound": sound, "chains": findings})
+        else:
+            _print_findings(_, findings)
+        if not sound:
+            raise typer.Exit(int(ExitCode.REJECTED))
+
+
+def _print_findings(_: Texts, chains: list[dict[str, Any]]) -> None:
+    for chain in chains:
+        if not chain["findings"]:
+            say(
+                _(
+                    "{origin}: {size} entries, all sound.",
+                    origin=chain["origin"],
+                    size=chain["size"],
+                )
+            )
+        for finding in chain["findings"]:
+            say(
+                _(
+                    "{origin}: {damage} at {where}",
+                    origin=chain["origin"],
+                    damage=finding["damage"],
+                    where=finding["where"],
+                )
+            )
+
+
+def _print_status(_: Texts, told: dict[str, Any]) -> None:
+    main = told["main"]
+    say(
+        _(
+            "{network}: main chain {size} entries, {cosigned} of them cosigned ({time})",
+            network=told["network"],
+            size=main["size"],
+            cosigned=main["cosignedSize"],
+            time=main["cosignedAt"] or "-",
+        )
+    )
+    for chain in told["chains"]:
+        say(_("  {origin}: {size} entries", origin=chain["origin"], size=chain["size"]))
+    for node in told["nodes"]:
+        if node["error"]:
+            say(_("  node {name}: {error}", name=node["name"], error=node["error"]))
+        else:
+            say(
+                _(
+                    "  node {name}: cosigned {size} at {time}",
+                    name=node["name"],
+                    size=node["size"],
+                    time=node["cosignedAt"] or "-",
+                )
+            )
+    for alarm in told["alarms"]:
+        say(_("ALARM: {alarm}", alarm=alarm))
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreFailed(store=path.name, reason=os.strerror(error.errno or 0)) from error

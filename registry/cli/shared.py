@@ -1,0 +1,82 @@
+"""What the command files of the registry share: options, files, connections, printing."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from registry.client import RegistryClient
+from registry.errors import FileUnreadable, RegistryUnreachable
+from registry.genesis import GENESIS_FILE, Genesis
+from registry.keyring import is_sealed
+from schemas.home import role_home
+from schemas.passphrase import read_passphrase
+from schemas.texts import Texts
+
+ADDRESS_FILE: str = "address"
+MAX_JSON: int = 256 * 1024
+URL_VARIABLE: str = "ZL_REGISTRY"
+
+
+def utc_now() -> datetime:
+    """The clock at the edge."""
+    return datetime.now(UTC)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on stdout, at once: a pipe's reader may be waiting for it."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One line for a person."""
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+def home() -> Path:
+    """The sequencer's folder."""
+    return role_home("registry")
+
+
+def load_genesis(path: Path | None) -> Genesis:
+    """The pinned genesis."""
+    return Genesis.load(path or home() / GENESIS_FILE)
+
+
+def unlock(_: Texts, folder: Path, secret: Path | None) -> str | None:
+    """The passphrase of the keys in `folder`; None when they are not sealed."""
+    if not is_sealed(folder):
+        return None
+    return read_passphrase(secret, prompt=_("Passphrase of the keys"))
+
+
+def connect(urls: list[str] | None, genesis: Path | None) -> RegistryClient:
+    """A client for the addresses given, else the environment's, else the one on file."""
+    found = urls or os.environ.get(URL_VARIABLE, "").split()
+    if not found:
+        try:
+            found = [(home() / ADDRESS_FILE).read_text(encoding="utf-8").strip()]
+        except OSError as error:
+            raise RegistryUnreachable(reason="no address is known") from error
+    return RegistryClient(found, load_genesis(genesis))
+
+
+def read_json(path: Path) -> Any:
+    """A small JSON file that somebody handed in, `-` for standard input."""
+    try:
+        if str(path) == "-":
+            text = sys.stdin.read(MAX_JSON + 1)
+        else:
+            with path.open(encoding="utf-8") as stream:
+                text = stream.read(MAX_JSON + 1)
+        if len(text) > MAX_JSON:
+            raise FileUnreadable(path=path, reason="it is too large")
+        return json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileUnreadable(path=path, reason="it is not readable JSON") from error

@@ -1,0 +1,87 @@
+"""Keys of the registry's own roles at rest: one file a role, sealed with a passphrase.
+
+Nodes and sequencers run unattended; who wants that without a passphrase file chooses
+`--unencrypted-keys`, and the file is then readable by its owner only. Whoever reads such a file
+is that role. An operator's key that gets lost ends governance of the network: keep a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, get_args
+
+from credentials.errors import CredentialError, WrongPassphrase
+from credentials.keyfile import seal, unseal
+from credentials.keys import KeyType, PrivateKey
+from credentials.multibase import base64url_decode, base64url_encode
+from registry.errors import KeyringMalformed, RegistryAbsent, RegistryExists, StoreFailed
+
+SEALED: Final = "keys.sealed.json"
+PLAIN: Final = "keys.plain.json"
+_LABEL: Final = "zhenglian registry keys"
+_MAX_FILE: Final = 64 * 1024
+
+
+def save_keys(folder: Path, keys: Mapping[str, PrivateKey], passphrase: str | None) -> Path:
+    """Write the keys by name, sealed unless `passphrase` is None. Never overwrites."""
+    content = json.dumps(
+        {
+            name: {"type": key.type, "secret": base64url_encode(key.to_bytes())}
+            for name, key in keys.items()
+        }
+    ).encode()
+    if has_keys(folder):
+        raise RegistryExists(path=folder)
+    path = folder / (PLAIN if passphrase is None else SEALED)
+    data = content if passphrase is None else seal(content, passphrase, label=_LABEL)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
+    return path
+
+
+def has_keys(folder: Path) -> bool:
+    """Whether the role was set up in `folder`."""
+    return (folder / SEALED).exists() or (folder / PLAIN).exists()
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a passphrase is needed. Raises RegistryAbsent."""
+    if not has_keys(folder):
+        raise RegistryAbsent(path=folder)
+    return (folder / SEALED).exists()
+
+
+def load_keys(folder: Path, passphrase: str | None) -> dict[str, PrivateKey]:
+    """The keys by name. Raises RegistryAbsent, WrongPassphrase, KeyringMalformed."""
+    sealed = is_sealed(folder)
+    try:
+        with (folder / (SEALED if sealed else PLAIN)).open("rb") as stream:
+            data = stream.read(_MAX_FILE)
+    except OSError as error:
+        raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
+    if sealed:
+        if passphrase is None:
+            raise WrongPassphrase
+        data = unseal(data, passphrase, label=_LABEL)
+    try:
+        return {name: _read(entry) for name, entry in json.loads(data).items()}
+    except (ValueError, KeyError, TypeError, AttributeError, CredentialError):
+        # No cause in the chain: it could quote the secret.
+        raise KeyringMalformed(path=folder) from None
+
+
+def _read(entry: Mapping[str, str]) -> PrivateKey:
+    for key_type in get_args(KeyType):
+        if entry["type"] == key_type:
+            return PrivateKey.from_bytes(key_type, base64url_decode(entry["secret"]))
+    raise ValueError("an unknown type")
