@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,30 +65,45 @@ def test_a_second_answer_changes_nothing(tmp_path: Path) -> None:
     assert len(journal.verdicts(10)) == 1
 
 
-def _race(path: Path, commitment: str, start: object, won: object) -> None:
-    journal = Journal(path)
-    start.wait()  # type: ignore[attr-defined]
-    try:
-        accept(journal, "n1", commitment)
-    except RequestAnswered:
-        return
-    with won.get_lock():  # type: ignore[attr-defined]
-        won.value += 1  # type: ignore[attr-defined]
+_RACER = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from verifier.errors import RequestAnswered
+from verifier.journal import Journal, VerdictRow
+
+now = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+journal = Journal(Path(sys.argv[1]))
+sys.stdin.readline()
+try:
+    journal.record_access(
+        VerdictRow(now, "accepted", "", "", "n1", "uDigest"),
+        commitment=sys.argv[2], record={}, receipt="r", promised_by=now + timedelta(hours=24))
+except RequestAnswered:
+    print("late")
+else:
+    print("won")
+"""
 
 
 def test_of_two_processes_one_answers(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     Journal(path).open_request(request())
-    context = multiprocessing.get_context("spawn")
-    start, won = context.Event(), context.Value("i", 0)
-    racers = [context.Process(target=_race, args=(path, f"u{n}", start, won)) for n in range(2)]
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RACER, str(path), f"u{number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
     for racer in racers:
-        racer.start()
-    start.set()
-    for racer in racers:
-        racer.join(60)
-    assert [racer.exitcode for racer in racers] == [0, 0]
-    assert won.value == 1
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = sorted(racer.communicate(timeout=60)[0].strip() for racer in racers)
+    assert said == ["late", "won"]
     assert len(Journal(path).records(10)) == 1
 
 
