@@ -160,8 +160,7 @@ class Audit:
             # Missing only when a quorum has looked at the chain after the promised time: while
             # no checkpoint is cosigned, nothing is known, and nobody has broken a promise.
             checkpoint = client.cosigned(self._trust.genesis.origin)
-            seen = checkpoint.time
-            if seen is not None and seen > receipt.promise_by:
+            if checkpoint.time > receipt.promise_by:
                 state = ReceiptState.MISSING
             elif now > receipt.promise_by:
                 state = ReceiptState.UNKNOWN

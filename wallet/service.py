@@ -193,10 +193,10 @@ class Wallet:
         Raises RegistryUnreachable, TrustBundleOlder, BundleForged …; then nothing was changed.
         """
         say = self._say(progress)
-        client = self._client()
-        say(_("Fetching the trust bundle …"))
-        self._trust.replace(client.trust_bundle(), self._clock())
-        return self._evaluate(client, say)
+        with self._client() as client:
+            say(_("Fetching the trust bundle …"))
+            self._trust.replace(client.trust_bundle(), self._clock())
+            return self._evaluate(client, say)
 
     def load_trust_bundle(self, path: Path) -> RefreshReport:
         """The same from a `*.zltrust` file, without network: anchor proofs stay as they are."""
@@ -275,7 +275,10 @@ class Wallet:
         from registry.client import RegistryClient
 
         return RegistryClient(
-            self._trust.registry_url, self._trust.genesis, transport=self._transport
+            self._trust.registry_url,
+            self._trust.genesis,
+            transport=self._transport,
+            now=self._clock,
         )
 
     # -- credentials --------------------------------------------------------------------------
@@ -478,7 +481,8 @@ class Wallet:
     def reconcile(self, *, progress: Progress | None = None) -> tuple[AuditEntry, ...]:
         """Network. Look up every promised access record on the access side chain."""
         self._say(progress)(_("Looking for access records on the chain …"))
-        self._audit.reconcile(self._client())
+        with self._client() as client:
+            self._audit.reconcile(client)
         return self.audit()
 
     def export_evidence(self, history_id: int) -> dict[str, Any]:

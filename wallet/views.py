@@ -83,7 +83,7 @@ class ClaimView:
 
     pointer: str
     label: str
-    value: str | None = None
+    value: str | None = field(default=None, repr=False)
     sensitive: bool = False
     mandatory: bool = False
 
