@@ -61,7 +61,7 @@ def verify_credential(
         accept_base=accept_base,
         canonicalizer=canonicalizer,
     )
-    # VCDM §4.7, VC-DI §4.6 leave the link between issuer and key to the application. Here it is
+    # VC-DI §5.9 leaves the link between issuer and key to the application. Here it is
     # identity: without this check, anyone's valid signature under another's name would pass.
     issuer = issuer_id(document)
     if any(proof.method.controller != issuer for proof in verified.proofs):

@@ -282,7 +282,7 @@ def _check_options(
 
 
 def _with_context(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A shallow copy whose context defines proofs (VC-DI §2.4.1, context injection)."""
+    """A shallow copy whose context defines proofs (VC-DI §2.4.2, context injection)."""
     secured = dict(document)
     context = document.get("@context")
     listed = context if isinstance(context, list) else [context]

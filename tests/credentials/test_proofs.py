@@ -400,7 +400,7 @@ def test_unfit_keys_and_suites_do_not_sign() -> None:
 
 
 def test_a_document_whose_context_knows_no_proofs_gets_one_that_does() -> None:
-    # VC-DI §2.4.1: a VCDM 1.1 credential
+    # VC-DI §2.4.2: a VCDM 1.1 credential
     document = {
         "@context": ["https://www.w3.org/2018/credentials/v1"],
         "type": ["VerifiableCredential"],
