@@ -23,7 +23,7 @@ import httpx
 
 from registry.checkpoint import SignedCheckpoint, encode_hash, parse_decimal
 from registry.entries import encode_time
-from registry.errors import NodeBusy, RegistryError, RegistryUnreachable
+from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
 from registry.genesis import Genesis
 from registry.note import Note, NoteSignature, VerifierKey
 
@@ -40,14 +40,6 @@ class NodeLink(Protocol):
     def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer; raises RegistryUnreachable."""
         ...
-
-
-class CosignatureMissing(RegistryError):
-    """A node did not cosign; `reason` says why."""
-
-    code = "ZL-NODE-REFUSED"
-    message = "The node {node} did not cosign: {reason}"
-    hint = "Look at the node's log. The others go on as long as they make a quorum."
 
 
 @dataclass

@@ -351,6 +351,14 @@ class PortTaken(RegistryError):
     hint = "Choose another port, or 0 for any free one."
 
 
+class CosignatureMissing(RegistryError):
+    """A node did not cosign; `reason` says why."""
+
+    code = "ZL-NODE-REFUSED"
+    message = "The node {node} did not cosign: {reason}"
+    hint = "Look at the node's log. The others go on as long as they make a quorum."
+
+
 class NodeBusy(RegistryError):
     """A node is still checking an earlier checkpoint."""
 

@@ -43,7 +43,7 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
         Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
     ]
     since = Annotated[
-        str, typer.Option("--from", help=_("Start, like 2026-11-22T00:00:00Z; else now."))
+        str, typer.Option("--from", help=_("Start, like 2026-11-22T00:00:00Z; else today."))
     ]
     until = Annotated[str, typer.Option("--to", help=_("End; else open."))]
     accreditation = Annotated[
