@@ -296,6 +296,9 @@ def _add_method(did: str, entry: object, methods: dict[str, VerificationMethod])
             ends[name] = parse_timestamp(entry[name])
             if ends[name] is None:
                 raise DidDocumentMalformed(reason=f"{name} of a key is not a time with a zone")
+    if did.startswith("did:key:") and did != did_key(key):
+        # The name is the key; a document that says otherwise would take the name over.
+        raise DidDocumentMalformed(reason="a did:key has another key than its name says")
     methods[url] = VerificationMethod(url, did, key, ends.get("expires"), ends.get("revoked"))
     return url
 

@@ -257,6 +257,12 @@ def test_unusable_keys_in_a_document() -> None:
         did_document(DID, {"a": KEY}, relationships={"signing": ["a"]})
 
 
+def test_no_document_can_take_over_a_did_key() -> None:
+    did_document(did_key(KEY), {KEY.multikey(): KEY})
+    with pytest.raises(DidDocumentMalformed):
+        did_document(did_key(KEY), {KEY.multikey(): OTHER})
+
+
 def test_a_chain_asks_in_turn_and_does_not_look_further_for_a_better_answer() -> None:
     generous = did_document(DID, {"key-1": KEY})
     strict = did_document(DID, {"key-1": KEY}, relationships={"authentication": ["key-1"]})
