@@ -14,6 +14,7 @@ from typing import Any
 
 from cachetools import LRUCache
 from pyld import jsonld
+from pyld.canon import URDNA2015
 from pyld.context_resolver import ContextResolver
 
 from credentials.contexts import ContextStore
@@ -38,7 +39,6 @@ def pyld_options(contexts: ContextStore) -> dict[str, Any]:
     a second store would be served the first one's contexts; this one belongs to the caller."""
     load = loader(contexts)
     return {
-        "algorithm": "URDNA2015",  # RDFC-1.0's other name; pyld's default would be URGNA2012
         "format": "application/n-quads",
         "base": "",
         "documentLoader": load,
@@ -50,6 +50,12 @@ def pyld_options(contexts: ContextStore) -> dict[str, Any]:
 
 
 def canonicalize_with_pyld(document: dict[str, Any], contexts: ContextStore) -> str:
-    """The canonical N-Quads of `document`, by pyld."""
-    text: str = jsonld.normalize(document, pyld_options(contexts))
+    """The canonical N-Quads of `document`, by pyld: URDNA2015, which is RDFC-1.0's other name."""
+    options = pyld_options(contexts)
+    form = options.pop("format")
+    dataset = jsonld.to_rdf(document, options)
+    # A dataset is a set; pyld repeats a statement that two JSON values make.
+    for graph, triples in dataset.items():
+        dataset[graph] = list({repr(triple): triple for triple in triples}.values())
+    text: str = URDNA2015().main(dataset, {"format": form})
     return text

@@ -37,6 +37,8 @@ _BAD_ESCAPE: Final = re.compile(r"~(?![01])")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _ALWAYS: Final = frozenset({"id", "type", "@id", "@type", "@context"})
 """What a selection shows of every object on the way (VC-DI-ECDSA §3.4.10), and its context."""
+_SHOWN_WITH_OBJECT: Final = re.compile(r"/@?(id|type(/[0-9]+)?)\Z", re.ASCII)
+"""Pointers to an identifier or type: their statements come with the object, whole."""
 
 
 # Pointers and documents
@@ -104,7 +106,7 @@ def _select(value: Any, tree: Mapping[str | None, Any]) -> Any:
         return copy.deepcopy(value)
     if isinstance(value, dict):
         return {
-            key: _select(item, tree[key]) if key in tree else copy.deepcopy(item)
+            key: copy.deepcopy(item) if key in _ALWAYS else _select(item, tree[key])
             for key, item in value.items()
             if key in tree or key in _ALWAYS
         }
@@ -134,8 +136,8 @@ class Selection:
                 if not way:
                     break
                 way = way[: way.rindex("/")]
-            if pointer.rpartition("/")[2] in _ALWAYS - {"@context"}:
-                self._whole[pointer] = True  # shown with its object, as a link or type
+            if _SHOWN_WITH_OBJECT.search(pointer):
+                self._whole[pointer] = True
 
     def mark(self, quads: Sequence[Quad]) -> list[bool]:
         """For each quad of the document whether it is selected. Raises PointerNotSelectable."""
