@@ -61,11 +61,27 @@ class Offers:
         self._notifier = notifier
         self._configuration = configuration
 
+    def first(self, application: str, *, actor: str | None = None) -> Offer | None:
+        """The first offer of an approved application, or the one that another thread just made.
+
+        The worker and a request may both come upon one approval; two offers would leave the
+        applicant with the one that was withdrawn.
+        """
+        try:
+            return self._make(application, frozenset({"approved"}), actor)
+        except TransitionForbidden as error:
+            if error.params["state"] != "offered":
+                raise
+            return self.current(application)
+
     def make(self, application: str, *, actor: str | None = None) -> Offer:
-        """Offer the credential of an approved application; earlier open offers are withdrawn.
+        """A new offer for an approved application; earlier open offers are withdrawn.
 
         Raises `TransitionForbidden` unless the application is approved or already offered.
         """
+        return self._make(application, frozenset({"approved", "offered"}), actor)
+
+    def _make(self, application: str, allowed: frozenset[str], actor: str | None) -> Offer:
         office = self._office
         code = office.new_secret()
         tx_code = (
@@ -79,7 +95,7 @@ class Offers:
         )
         with office.store.write() as connection:
             row = find(connection, application)
-            if row.state not in {"approved", "offered"}:
+            if row.state not in allowed:
                 raise TransitionForbidden(record=application, state=row.state, wanted="offered")
             connection.execute(
                 update(offers)

@@ -209,9 +209,9 @@ class Issuer:
 
     def _decide(self, application: str, *, actor: str | None) -> tuple[Asked, Offer | None]:
         asked = self._enrolment.ask(application)
-        if asked.trouble is not None or asked.state != "approved":
+        if asked.trouble is not None or asked.state not in {"approved", "offered"}:
             return asked, None
-        return asked, self._offers.make(application, actor=actor)
+        return asked, self._offers.first(application, actor=actor)
 
     # --- issuance -------------------------------------------------------------------------
 

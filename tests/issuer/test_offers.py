@@ -143,6 +143,15 @@ def test_a_new_offer_withdraws_the_old_one(
     assert offers.redeem(code_of(new), tx_code)
 
 
+def test_a_request_and_the_worker_make_one_first_offer(
+    offers: Offers, office: Office, application: str
+) -> None:
+    made = offers.first(application)
+    assert made is not None
+    assert offers.first(application) == made
+    assert offers.redeem(code_of(made), tx_code_of(office, application))
+
+
 def test_only_an_approved_application_gets_an_offer(
     offers: Offers, office: Office, authority: Any, citizen: dict[str, str]
 ) -> None:
