@@ -135,6 +135,7 @@ class Log:
         published = store.published()
         if published is not None and files.read_checkpoint() != published:
             files.write_checkpoint(published)
+        self._served = published  # what the checkpoint file says
         self._thread = threading.Thread(
             target=self._run, name=f"commit {store.origin}", daemon=True
         )
@@ -435,6 +436,7 @@ class Log:
                 raise CheckpointRefused(origin=self.origin, reason="its root is another")
             self._store.publish(checkpoint.size, checkpoint.root, note, self._clock())
             self._files.write_checkpoint(note)
+            self._served = note
             return checkpoint
 
     def published(self) -> bytes | None:
@@ -451,7 +453,7 @@ class Log:
         """
         self.integrate()
         note = self.sign()
-        if note != self.published():
+        if note != self._served:
             self.publish(note)
         return note
 

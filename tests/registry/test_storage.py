@@ -370,3 +370,22 @@ def test_tile_files_where_nothing_can_be_written(tmp_path: Path) -> None:
         files.write_checkpoint(b"")
     with pytest.raises(TileMissing):
         files.read(Tile(0, 0))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+@pytest.mark.parametrize(
+    "name", ["tile/0/000.p/.2.new", "tile/entries/000.p/.2.new", ".checkpoint.new"]
+)
+def test_no_room_for_a_file_and_then_room_again(folder: Path, name: str) -> None:
+    with Log.open(folder, signer=SIGNER) as log:
+        log.add([b"first"])
+        before = log.tick()
+        log.add([b"second"])
+        (folder / TILES / name).symlink_to("/dev/full")
+        with pytest.raises(StoreFull):
+            log.tick()
+        assert (folder / TILES / "checkpoint").read_bytes() == before
+        note = log.tick()
+        assert open_checkpoint(note, ORIGIN, [SIGNER.key]).size == 2
+        assert (folder / TILES / "checkpoint").read_bytes() == note
+    assert check_log(folder, log_key=SIGNER.key).findings == []
