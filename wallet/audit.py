@@ -3,7 +3,9 @@
 Guarantees: a receipt is kept only if a department that the chain accredits signed it and it is
 for a presentation in this wallet's history, naming no claim that was not shown. "Recorded" means
 a proof up to a quorum of nodes was checked here; the registry's word alone never suffices for
-it. "Missing" rests on the registry's answer, and the evidence says as of which checkpoint.
+it. "Missing" means that no quorum's checkpoint of a time after the promise has it: this wallet
+read every entry of the chain since the look, each proved to stand where it says. Only where
+there are more than `MOST_READ` does it rest on the registry's answer, and the evidence says so.
 
 Not guaranteed: that a department hands out a receipt at all. A presentation without one stays
 visible as such.
@@ -15,13 +17,14 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from credentials.exchange import VerifiedReceipt, verify_receipt
 from registry.client import RegistryClient
-from registry.entries import access_entry
+from registry.entries import access_entry, decode_time
 from registry.errors import EntryUnknown, RegistryUnreachable
+from registry.tiles import WIDTH
 from registry.trust import LongProof
 from schemas.errors import ZhenglianError
 from schemas.texts import load_texts
@@ -30,6 +33,11 @@ from wallet.history import History, Record, label, pick
 from wallet.trust import Trust
 from wallet.vault import Vault
 from wallet.views import AuditEntry, HistoryKind, Outcome, ReceiptState, ReceiptView
+
+MOST_READ: Final = 16_384
+"""Entries that are read to make sure of an absence: 64 bundles, a few seconds."""
+SEAL_SKEW: Final = timedelta(hours=1)
+"""A seal's time may differ so much from the true one before it ends the search."""
 
 _COLUMNS: Final = (
     "history_id, token, received, commitment, origin, promise_by, state, chain_index, checked,"
@@ -49,6 +57,16 @@ class StoredReceipt:
     chain_index: int | None
     checked: datetime | None
     evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Entries [start, end) were read; `complete` when no older one could be the one sought."""
+
+    index: int | None
+    start: int
+    end: int
+    complete: bool
 
 
 class Audit:
@@ -149,50 +167,85 @@ class Audit:
         entry = self._history.record(receipt.history_id)
         assert entry.party_did is not None  # noqa: S101 - `keep` matched it
         leaf = access_entry(entry.party_did, receipt.commitment).leaf_hash
-        now = self._clock()
         try:
-            index = client.lookup(receipt.origin, leaf)
-            data = client.long_proof(receipt.origin, index)
-            found = LongProof.parse(data).verify(
-                self._trust.genesis, receipt.origin, leaf, now=int(now.timestamp())
-            )
-        except EntryUnknown:
-            # Missing only when a quorum has looked at the chain after the promised time: while
-            # no checkpoint is cosigned, nothing is known, and nobody has broken a promise.
-            checkpoint = client.cosigned(self._trust.genesis.origin)
-            if checkpoint.time > receipt.promise_by:
-                state = ReceiptState.MISSING
-            elif now > receipt.promise_by:
-                state = ReceiptState.UNKNOWN
+            try:
+                index = client.lookup(receipt.origin, leaf)
+            except EntryUnknown:
+                self._not_found(client, receipt, leaf, entry.time)
             else:
-                state = ReceiptState.PENDING
-            self._note(
-                receipt,
-                state,
-                None,
-                {
-                    "answer": "unknown",
-                    "asked": now.isoformat(timespec="seconds"),
-                    "checkpoint": checkpoint.note,
-                },
-            )
+                self._found(client, receipt, leaf, index)
         except RegistryUnreachable:
             raise
         except ZhenglianError:
             # An answer that proves nothing is no answer: neither recorded nor missing.
             self._note(receipt, ReceiptState.UNKNOWN, None, {"answer": "unproven"})
-        else:
-            self._note(
-                receipt,
-                ReceiptState.RECORDED,
-                found.index,
-                {
-                    "answer": "recorded",
-                    "index": found.index,
-                    "checkpointTime": found.time.isoformat(),
-                    "proof": b64encode(data).decode(),
-                },
-            )
+
+    def _found(
+        self, client: RegistryClient, receipt: StoredReceipt, leaf: bytes, index: int
+    ) -> None:
+        data = client.long_proof(receipt.origin, index)
+        found = LongProof.parse(data).verify(
+            self._trust.genesis, receipt.origin, leaf, now=int(self._clock().timestamp())
+        )
+        self._note(
+            receipt,
+            ReceiptState.RECORDED,
+            found.index,
+            {
+                "answer": "recorded",
+                "index": found.index,
+                "checkpointTime": found.time.isoformat(),
+                "proof": b64encode(data).decode(),
+            },
+        )
+
+    def _not_found(
+        self, client: RegistryClient, receipt: StoredReceipt, leaf: bytes, since: datetime
+    ) -> None:
+        """The registry says that it does not have it. Pending, unknown, or proved to be missing.
+
+        Missing only when a quorum has looked at the chain after the promised time: while no
+        checkpoint is cosigned, nothing is known, and nobody has broken a promise.
+        """
+        now = self._clock()
+        main = client.cosigned(self._trust.genesis.origin)
+        evidence: dict[str, Any] = {
+            "answer": "unknown",
+            "asked": now.isoformat(timespec="seconds"),
+            "checkpoint": main.note,
+        }
+        if main.time <= receipt.promise_by:
+            late = now > receipt.promise_by
+            state = ReceiptState.UNKNOWN if late else ReceiptState.PENDING
+            self._note(receipt, state, None, evidence)
+            return
+        read = self._search(client, receipt.origin, leaf, since)
+        if read.index is not None:
+            self._found(client, receipt, leaf, read.index)
+            return
+        evidence |= {"read": [read.start, read.end], "complete": read.complete}
+        self._note(receipt, ReceiptState.MISSING, None, evidence)
+
+    @staticmethod
+    def _search(client: RegistryClient, origin: str, leaf: bytes, since: datetime) -> _Search:
+        """Read the chain backwards, in proved bundles, to a seal older than `since`."""
+        try:
+            state = client.cosigned(origin)
+        except EntryUnknown:
+            return _Search(None, 0, 0, complete=True)  # no entry was ever cosigned there
+        end = start = state.size
+        while start > 0 and end - start < MOST_READ:
+            below = max(0, (start - 1) // WIDTH * WIDTH)
+            entries = client.entries(origin, below, start, under=state)
+            for offset, entry in enumerate(entries):
+                if entry.leaf_hash == leaf:
+                    return _Search(below + offset, below, end, complete=True)
+            start = below
+            if any(
+                e.kind == "seal" and decode_time(e["time"]) < since - SEAL_SKEW for e in entries
+            ):
+                return _Search(None, start, end, complete=True)
+        return _Search(None, start, end, complete=start == 0)
 
     def _note(
         self,
