@@ -221,13 +221,6 @@ class ContextMisplaced(DocumentRefused):
     message = "The context at {pointer} is not allowed there."
 
 
-class StatementLost(DocumentRefused):
-    """The canonical form holds fewer statements than the document shows values."""
-
-    code = "ZL-STATEMENT-LOST"
-    message = "A value of the document would not be covered by its signature."
-
-
 class NumberUnsafe(DocumentRefused):
     """A number whose canonical form is not the same everywhere."""
 

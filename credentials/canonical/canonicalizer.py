@@ -7,14 +7,13 @@ context is fetched, and the cost is bounded by `Limits`. Against: whoever wrote 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from types import MappingProxyType
 from typing import Any
 
-from credentials.canonical.rdfc import Digest, Quad, canonical_labels, render
+from credentials.canonical.rdfc import Digest, Quad, canonical_labels, render, render_all
 from credentials.canonical.terms import Compiler
 from credentials.canonical.walker import Walk
 from credentials.contexts import ContextStore, bundled_contexts
@@ -32,14 +31,19 @@ class Statement:
 
 @dataclass(frozen=True)
 class Canonical:
-    """`nquads`: sorted lines, each ending in a newline. `labels`: blank node -> `c14nN`."""
+    """`nquads`: sorted lines, each ending in a newline."""
 
     nquads: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
+    _labels: Sequence[str] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
         return "".join(self.nquads)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Blank nodes `bN`, numbered as the document shows them, to their names `c14nN`."""
+        return {f"b{n}": label[2:] for n, label in enumerate(self._labels) if label}
 
 
 class Canonicalizer:
@@ -68,19 +72,15 @@ class Canonicalizer:
         `digest` labels the blank nodes: P-384 cryptosuites name SHA-384 (VC-DI-ECDSA §3.2.3).
         """
         walk = self._walk(document)
-        quads = walk.quads
-        labels = self.label(quads, walk.blanks, digest)
-        lines = [render(quad, labels) for quad in quads]
-        unique = set(lines)
-        if len(unique) != len(lines):
+        labels = self.label(walk.quads, walk.blanks, digest)
+        lines = render_all(walk.quads, labels)
+        if len(set(lines)) != len(lines):
             # One statement made by two members: rare, and it must count once in the labels.
-            quads = _without_repetition(quads)
+            quads = _without_repetition(walk.quads)
             labels = self.label(quads, walk.blanks, digest)
-            unique = {render(quad, labels) for quad in quads}
-        return Canonical(
-            tuple(sorted(unique)),
-            MappingProxyType({f"b{n}": label[2:] for n, label in enumerate(labels) if label}),
-        )
+            lines = render_all(quads, labels)
+        lines.sort()
+        return Canonical(tuple(lines), labels)
 
     def statements(self, document: Mapping[str, Any]) -> tuple[Statement, ...]:
         """The canonical statements in the order of the document, each with its JSON pointer.

@@ -36,6 +36,18 @@ def render(quad: Quad, labels: list[str]) -> str:
     return f"{s} {p} {o} .\n" if g is None else f"{s} {p} {o} {labels[g]} .\n"
 
 
+def render_all(quads: list[Quad], labels: list[str]) -> list[str]:
+    """`render` for each of `quads`."""
+    lines = []
+    for s, p, o, g, _ in quads:
+        if s.__class__ is int:
+            s = labels[s]  # noqa: PLW2901 - the loop's own copy
+        if o.__class__ is int:
+            o = labels[o]  # noqa: PLW2901
+        lines.append(f"{s} {p} {o} .\n" if g is None else f"{s} {p} {o} {labels[g]} .\n")
+    return lines
+
+
 def canonical_labels(
     quads: list[Quad], blanks: int, budget: int, digest: Digest = sha256
 ) -> list[str]:

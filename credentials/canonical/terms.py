@@ -16,6 +16,7 @@ JSON Schema of a credential type must not leave room for that; Zhenglian's do no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from threading import RLock
 from typing import Any, Final
 
 from cachetools import LRUCache
@@ -41,8 +42,8 @@ from credentials.errors import (
 from credentials.limits import Limits
 
 _CACHED: Final = 512
-"""Entries of a cache that documents can fill (context tuples, type tuples). Full caches start
-over, so a hostile stream of documents costs time, not memory."""
+"""Entries of a cache that documents can fill (contexts, types). Full caches start over, so a
+hostile stream of documents costs time, not memory."""
 
 _RESET: Final = ("@base", "@import", "@propagate")
 """What a context written into a document may not say."""
@@ -350,8 +351,14 @@ class Compiler:
             "documentLoader": self._load,
             "contextResolver": ContextResolver(LRUCache(maxsize=_CACHED), self._load),
         }
+        # Threads share a compiler: what they add to an Active is the same whoever adds it, but
+        # pyld's caches break when two of them write.
+        self._lock = RLock()
         self._actives: dict[int, Active] = {}
-        self.initial = Active(self, self._processor._get_initial_context(self._options))
+        self.initial = self._root()
+
+    def _root(self) -> Active:
+        return Active(self, self._processor._get_initial_context(self._options))
 
     def _load(self, url: str, _options: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -376,14 +383,20 @@ class Compiler:
         found = self._actives.get(id(raw))
         if found is None or found.raw is not raw:
             if len(self._actives) >= _CACHED:
+                # All hang on the root; walks under way keep theirs until they are done.
                 self._actives.clear()
+                self.initial = self._root()
             found = self._actives[id(raw)] = Active(self, raw)
         return found
 
     def process(self, active: Active, local: Any, **how: bool) -> Active:
         """`active` after `local`. Raises ContextInvalid, ContextUnknown."""
         try:
-            raw = self._processor._process_context(active.raw, local, dict(self._options), **how)
+            with self._lock:
+                raw = self._processor._process_context(
+                    active.raw, local, dict(self._options), **how
+                )
+                return self.active(raw)
         except (jsonld.JsonLdError, TypeError, AttributeError, KeyError, ValueError) as error:
             for cause in _chain(error):
                 if isinstance(cause, CredentialError):
@@ -392,7 +405,6 @@ class Compiler:
             raise ContextInvalid(reason=reason) from None
         except RecursionError:
             raise ContextInvalid(reason="it is nested too deeply") from None
-        return self.active(raw)
 
     def scoped(self, active: Active, local: Any) -> Active:
         """Under a term with a scoped context (JSON-LD 1.1 API §5.1.2 step 8)."""

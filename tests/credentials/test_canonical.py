@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from credentials.canonical import (
 )
 from credentials.contexts import bundled_contexts
 from credentials.errors import (
+    CredentialError,
     JsonDuplicateKey,
     JsonEncoding,
     JsonMalformed,
@@ -139,6 +141,48 @@ def test_stores_do_not_share_contexts() -> None:
     assert canonicalizer("one").canonicalize(document)
     with pytest.raises(TermUndefined):
         canonicalizer("two").canonicalize(document)
+
+
+def test_threads_share_a_canonicalizer() -> None:
+    canonicalizer = Canonicalizer(bundled_contexts())
+
+    def types(number: int) -> dict[str, Any]:
+        document = credential()
+        document["credentialSubject"]["type"] = ["Resident", f"https://a.example/{number % 7}"]
+        return document
+
+    with ThreadPoolExecutor(8) as pool:
+        texts = list(pool.map(lambda n: canonicalizer.canonicalize(types(n)).text, range(200)))
+    assert len(set(texts)) == 7
+
+
+def test_caches_are_bounded() -> None:
+    """A stream of documents that all use contexts and types differently."""
+    canonicalizer = Canonicalizer(bundled_contexts())
+    names = sorted(bundled_contexts())
+    accepted = 0
+    for number in range(1200):
+        one, two = names[number % len(names)], names[number // len(names) % len(names)]
+        document = {
+            "@context": [CONTEXT_V2, one, two, one if number % 5 else two],
+            "id": "did:a:b",
+            "type": [f"https://a.example/{number}", f"https://a.example/{number + 1}"],
+            "evidence": {
+                "@context": [one] * (number % 9 + 1),
+                "id": "did:a:c",
+                "type": "https://a.example/T",
+            },
+        }
+        document["name"] = document.pop("evidence")
+        try:
+            canonicalizer.canonicalize(document)
+            accepted += 1
+        except CredentialError:
+            pass
+    assert accepted > 100
+    compiler = canonicalizer._compiler
+    assert len(compiler._actives) <= 512
+    assert len(compiler.initial._locals) <= 512
 
 
 # Strict JSON

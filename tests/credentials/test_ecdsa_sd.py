@@ -224,7 +224,7 @@ def test_another_key() -> None:
     with pytest.raises(SignatureInvalid):
         sd.verify_derived(derived(NAME), public_key=stranger, canonicalizer=CANONICALIZER)
     for kind in ("P-384", "Ed25519"):
-        key = PrivateKey.generate(kind)  # type: ignore[arg-type]
+        key = PrivateKey.generate(kind)
         with pytest.raises(CryptosuiteKeyMismatch):
             sd.verify_derived(derived(NAME), public_key=key.public_key, canonicalizer=CANONICALIZER)
         with pytest.raises(CryptosuiteKeyMismatch):
