@@ -15,6 +15,7 @@ from typing import Any, Final
 from credentials.errors import EncodingInvalid, LimitExceeded, ProofMalformed
 from credentials.keys import SIGNATURE_LENGTH, KeyType, PublicKey, Signer
 from credentials.multibase import multibase_base58, multibase_decode
+from credentials.proofs.options import canonical_options
 from credentials.proofs.suite import ProofInput
 
 # VC-DI-ECDSA §3.2.3, §3.2.4: the curve chooses the hash, also for labelling blank nodes.
@@ -28,9 +29,9 @@ _HASH: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
 def hash_data(proof_input: ProofInput, key_type: KeyType) -> bytes:
     """What is signed: hash of the options, then hash of the document (VC-DI-ECDSA §3.2.4)."""
     digest = _HASH[key_type]
-    canonicalize = proof_input.canonicalizer.canonicalize
-    options = canonicalize(proof_input.options, digest).text.encode("utf-8")
-    document = canonicalize(proof_input.document, digest).text.encode("utf-8")
+    canonicalizer = proof_input.canonicalizer
+    options = canonical_options(proof_input.options, canonicalizer, digest).encode("utf-8")
+    document = canonicalizer.canonicalize(proof_input.document, digest).text.encode("utf-8")
     combined: bytes = digest(options).digest() + digest(document).digest()
     return combined
 
