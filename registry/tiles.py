@@ -196,20 +196,23 @@ class TileStack:
 
     def extend(self, leaves: Iterable[bytes]) -> Iterator[tuple[Tile, list[bytes]]]:
         """Append leaf hashes; yields every tile that becomes full. Exhaust the iterator."""
-        for leaf in leaves:
-            self.size += 1
-            level, carried = 0, leaf
-            while True:
-                if level == len(self.levels):
-                    self.levels.append([])
-                hashes = self.levels[level]
-                hashes.append(carried)
-                if len(hashes) < WIDTH:
-                    break
+        pending = list(leaves)
+        position = 0
+        while position < len(pending):
+            if not self.levels:
+                self.levels.append([])
+            part = pending[position : position + WIDTH - len(self.levels[0])]
+            position += len(part)
+            self.size += len(part)
+            self.levels[0] += part
+            level = 0
+            while len(hashes := self.levels[level]) == WIDTH:
                 self.levels[level] = []
                 yield Tile(level, (self.size >> (HEIGHT * (level + 1))) - 1), hashes
-                carried = root_of(hashes)
                 level += 1
+                if level == len(self.levels):
+                    self.levels.append([])
+                self.levels[level].append(root_of(hashes))
 
     def partials(self) -> Iterator[tuple[Tile, list[bytes]]]:
         """The unfinished tiles that exist at this size; a tile without hashes does not."""
