@@ -33,7 +33,9 @@ from credentials.qr.cbor import MAX_BYTES, MAX_DEPTH, Cbor
 from credentials.qr.table import CONTEXT, TypeTable, private_table
 from credentials.qr.terms import (
     KEYWORDS,
+    MAX_PLACES,
     ActiveContext,
+    Entry,
     TermCompiler,
     TermNumbers,
     context_urls,
@@ -104,20 +106,22 @@ class _Conversion:
         self.initial = compiler.initial
         self.table = table
         self.numbers = TermNumbers()
+        self._places: dict[int, ActiveContext] = {}  # kept, so that no id is given twice
 
     def _embedded(self, active: ActiveContext, urls: tuple[str, ...]) -> ActiveContext:
-        active, entries = active.embedded(urls)
-        self.numbers.load(entries)
-        return active
+        return self._entered(*active.embedded(urls))
 
     def _typed(self, active: ActiveContext, types: Iterable[str]) -> ActiveContext:
-        active, entries = active.typed(types)
-        self.numbers.load(entries)
-        return active
+        return self._entered(*active.typed(types))
 
     def _below(self, active: ActiveContext, term: str) -> ActiveContext:
-        active, entries = active.below(term)
+        return self._entered(*active.below(term))
+
+    def _entered(self, active: ActiveContext, entries: tuple[Entry, ...]) -> ActiveContext:
         self.numbers.load(entries)
+        self._places[id(active)] = active
+        if len(self._places) > MAX_PLACES:
+            raise LimitExceeded(what="number of kinds of objects", limit=MAX_PLACES)
         return active
 
 

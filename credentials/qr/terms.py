@@ -31,8 +31,11 @@ _KEYWORDS_IN_ORDER: Final = (
 KEYWORDS: Final[Mapping[str, int]] = {
     keyword: 2 * position for position, keyword in enumerate(_KEYWORDS_IN_ORDER.split())
 }
-MAX_COMPILED: Final = 4096
-"""Compiled places kept by one instance. Hostile type combinations beyond it are computed anew."""
+MAX_COMPILED: Final = 1024
+"""Compiled places kept by one instance, some 20 a kind of credential. When hostile combinations of
+types have filled them, all are dropped and compiled again as they are needed."""
+MAX_PLACES: Final = 256
+"""Different kinds of places in one document; compiling one takes a tenth of a millisecond."""
 MAX_CURIE_STEPS: Final = 8
 
 _ABSENT: Final = object()
@@ -139,8 +142,8 @@ class ActiveContext:
         way = self._ways.get(key)
         if way is None:
             way = make()
-            if self.compiler.admit():
-                self._ways[key] = way
+            self._ways[key] = way
+            self.compiler.count()
         return way
 
 
@@ -152,12 +155,17 @@ class TermCompiler:
         self._by_url: dict[str, Entry] = {}
         self._inline: dict[int, tuple[object, Entry]] = {}
         self._compiled = 0
-        self.initial = ActiveContext({}, None, self, ("@type",), retained=False)
+        self.initial = self._start()
 
-    def admit(self) -> bool:
-        """Whether one more compiled place may be kept."""
+    def _start(self) -> ActiveContext:
+        return ActiveContext({}, None, self, ("@type",), retained=False)
+
+    def count(self) -> None:
+        """Note one more compiled place; start over when there are too many."""
         self._compiled += 1
-        return self._compiled <= MAX_COMPILED
+        if self._compiled >= MAX_COMPILED:
+            self._compiled = 0
+            self.initial = self._start()
 
     # Reading contexts (CBOR-LD 1.0, Load Context and Add Context)
 

@@ -556,3 +556,41 @@ def test_the_reader_and_cbor2_agree() -> None:
     assert cbor.read(cbor2.dumps(item)) == item
     assert cbor.read(cbor.write(item)) == item
     assert list(cbor2.loads(cbor.write({"bb": 1, "a": 2, 300: 3, 2: 4}))) == [2, 300, "a", "bb"]
+
+
+def _hostile_types(objects: int) -> dict[str, Any]:
+    """Objects of ever other combinations of types that have contexts of their own."""
+    names = [
+        "VerifiableCredential",
+        "VerifiablePresentation",
+        "EnvelopedVerifiableCredential",
+        "JsonSchema",
+        "BitstringStatusListCredential",
+        "BitstringStatusList",
+        "BitstringStatusListEntry",
+        "DataIntegrityProof",
+    ]
+    return {
+        "@context": [CONTEXT_V2],
+        "x": [
+            {"type": [name for bit, name in enumerate(names) if number >> bit & 1], "n": number}
+            for number in range(1, objects)
+        ],
+    }
+
+
+def test_combinations_of_types_are_limited() -> None:
+    assert decode(encode(_hostile_types(200))) == _hostile_types(200)
+    with pytest.raises(LimitExceeded):
+        encode(_hostile_types(256))
+
+
+def test_hostile_combinations_do_not_slow_others_down_for_good() -> None:
+    codec = CborLd(bundled_contexts())
+    expected = codec.encode(PRESENTATION)
+    for start in range(12):
+        document = _hostile_types(100)
+        document["x"] = document["x"][start:]
+        document["@context"] = [CONTEXT_V2, PRESENTATION_CONTEXT][: 1 + start % 2]
+        assert codec.decode(codec.encode(document)) == document
+    assert codec.encode(PRESENTATION) == expected
