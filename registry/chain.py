@@ -169,7 +169,8 @@ class Chains:
             self.catalogue.catch_up(self.main.view, self.main.size)
             self.governance = Governance.replay(genesis, self.catalogue.rules(self.main.size))
             for origin in self.governance.chains:
-                self._open(origin)
+                side = self._open(origin).view
+                self.catalogue.catch_up(side, side.size)
         except BaseException:
             self.close()
             raise

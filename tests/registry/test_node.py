@@ -1,0 +1,550 @@
+"""A node speaks tlog-witness, and cosigns no forbidden entry and no second tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.dids import key_url
+from registry.checkpoint import Checkpoint, encode_hash, open_checkpoint
+from registry.entries import (
+    Entry,
+    anchor_entry,
+    document_digest,
+    encode_digest,
+    make_entry,
+    parse_entry,
+    status_entry,
+)
+from registry.errors import (
+    NodeBusy,
+    RegistryUnreachable,
+    StoreFailed,
+    StoreForeign,
+    StoreLocked,
+)
+from registry.following import submissions
+from registry.governance import lists_digest
+from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
+from registry.node import Answer, Node
+from registry.node_store import MIRROR_FILE, NodeStore
+from registry.note import Note, NoteSigner, VerifierKey
+from registry.simulator import NODES, Consortium, Party
+from registry.submission import seal
+
+NODE = "public-security"
+HASH_LINE = encode_hash(bytes(32)).encode() + b"\n"
+
+
+class Liar:
+    """A dishonest sequencer: it has all keys of the honest one and its own opinion of entries."""
+
+    def __init__(self, chain: Consortium, folder: Path) -> None:
+        self.chain = chain
+        self.genesis = chain.genesis
+        self.main_origin = self.genesis.origin
+        honest = chain.sequencer.chains
+        self.rows = {
+            origin: [bytes(raw) for raw in log.view.iterate(0, log.view.size)]
+            for origin, log in honest.logs.items()
+        }
+        folder.mkdir()
+        self.folder = folder
+        self.node = self.restart()
+
+    def restart(self) -> Node:
+        name = f"{self.genesis.network}/nodes/{NODE}"
+        key = self.chain._node_keys[NODE]
+        vkey = VerifierKey(name, 4, key.public_key.raw)
+        self.node = Node(
+            NODE,
+            self.genesis,
+            NoteSigner(vkey, key.sign),
+            self.folder,
+            lambda origin, start, end: self.rows[origin][start:end],
+            now=lambda: self.chain.now,
+        )
+        return self.node
+
+    @property
+    def main(self) -> list[bytes]:
+        return self.rows[self.main_origin]
+
+    def signer(self, origin: str) -> NoteSigner:
+        return self.chain.keys.sequencer(self.genesis.network).signer(origin)
+
+    def note(self, size: int | None = None) -> bytes:
+        leaves = [leaf_hash(raw) for raw in self.main[:size]]
+        checkpoint = Checkpoint(self.main_origin, len(leaves), root_of(leaves))
+        return checkpoint.sign(self.signer(self.main_origin))
+
+    def request(self, old: int, size: int | None = None, note: bytes | None = None) -> bytes:
+        leaves = [leaf_hash(raw) for raw in self.main[:size]]
+        proof = consistency_proof(old, len(leaves), LeafReader(leaves)) if old else []
+        lines = [f"old {old}", *map(encode_hash, proof), "", ""]
+        return "\n".join(lines).encode() + (note or self.note(size))
+
+    def ask(self, old: int, size: int | None = None) -> Answer:
+        return self.node.add_checkpoint(self.request(old, size))
+
+    def seal(self, entries: Sequence[Entry], **changes: Any) -> list[bytes]:
+        """The leaves of a submission to the main chain by the operator."""
+        operator = self.chain.keys.operator
+        values: dict[str, Any] = {
+            "origin": self.main_origin,
+            "submitter": self.genesis.operator,
+            "key_url": key_url(operator.public_key),
+            "signer": operator,
+            "now": self.chain.now,
+            **changes,
+        }
+        return [leaf.raw for leaf in seal(values.pop("origin"), entries, **values).leaves]
+
+    def record(self, origin: str, leaves: list[bytes], **changes: Any) -> None:
+        """Append to a side chain, and its checkpoint to the main chain."""
+        rows = self.rows[origin]
+        start = len(rows)
+        rows += leaves
+        governance = self.chain.sequencer.chains.governance
+        lists: dict[str, tuple[int, Entry]] = {}
+        for first, submission in [] if "lists" in changes else submissions(origin, 0, rows):
+            for offset, entry in enumerate(submission.entries):
+                if entry.kind == "status":
+                    lists[entry["list"]] = (first + offset, entry)
+        heads = {}
+        for index, raw in enumerate(self.main):
+            if b'"kind":"checkpoint"' in raw:
+                heads[parse_entry(raw)["origin"]] = index
+        members = {
+            "origin": origin,
+            "size": len(rows),
+            "root": encode_digest(root_of([leaf_hash(raw) for raw in rows])),
+            "start": start,
+            "end": len(rows),
+            "subtree": encode_digest(root_of([leaf_hash(raw) for raw in rows[start:]])),
+            "rules": governance.head,
+            "heads": heads,
+            "lists": lists_digest(lists),
+            **changes,
+        }
+        self.main.extend(self.seal([make_entry("checkpoint", **members)]))
+
+    def anchors(self, party: Party, count: int = 2, **changes: Any) -> list[bytes]:
+        values: dict[str, Any] = {
+            "submitter": party.did,
+            "key_url": party.key_url,
+            "signer": party.key,
+            "now": self.chain.now,
+            **changes,
+        }
+        entries = [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
+        return [leaf.raw for leaf in seal(self.identity, entries, **values).leaves]
+
+    @property
+    def identity(self) -> str:
+        return self.genesis.identity_origin
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium, Party]]:
+    """One honest network for all tests here: they only copy what it has."""
+    with Consortium(tmp_path_factory.mktemp("world")) as chain:
+        issuer = chain.add_issuer()
+        chain.client.submit(
+            chain.genesis.identity_origin,
+            [anchor_entry(issuer.did, os.urandom(32))],
+            issuer.key,
+            issuer.key_url,
+        )
+        chain.settle()
+        yield chain, issuer
+
+
+@pytest.fixture
+def liar(world: tuple[Consortium, Party], tmp_path: Path) -> Iterator[Liar]:
+    found = Liar(world[0], tmp_path / "node")
+    yield found
+    found.node.close()
+
+
+@pytest.fixture
+def issuer(world: tuple[Consortium, Party]) -> Party:
+    return world[1]
+
+
+def key_of(liar: Liar) -> VerifierKey:
+    [vkey] = [n.vkey for n in liar.genesis.nodes if n.name == NODE]
+    return VerifierKey.parse(vkey)
+
+
+# tlog-witness
+
+
+def test_a_new_node_cosigns_the_whole_chain(liar: Liar) -> None:
+    answer = liar.ask(0)
+    assert answer.status == 200
+    note = Note.parse(liar.note()).with_signatures(
+        Note.parse(
+            Checkpoint.parse(Note.parse(liar.note()).text).text.encode() + b"\n" + answer.body
+        ).signatures
+    )
+    [signature] = note.verify([key_of(liar)]).by(key_of(liar))
+    assert signature.timestamp == int(liar.chain.now.timestamp())
+
+
+def test_unknown_log_is_404(liar: Liar) -> None:
+    other = Checkpoint("elsewhere.example/log", 1, bytes(32)).sign(
+        NoteSigner.from_seed("elsewhere.example/log", bytes(32))
+    )
+    assert liar.node.add_checkpoint(b"old 0\n\n" + other).status == 404
+
+
+def test_a_checkpoint_without_a_good_signature_is_403(liar: Liar) -> None:
+    forger = NoteSigner.from_seed(liar.main_origin, bytes(32))
+    leaves = [leaf_hash(raw) for raw in liar.main]
+    forged = Checkpoint(liar.main_origin, len(leaves), root_of(leaves)).sign(forger)
+    assert liar.node.add_checkpoint(liar.request(0, note=forged)).status == 403
+    note = liar.note()
+    damaged = note[:-8] + (b"AAAA" if note[-8:-4] != b"AAAA" else b"BBBB") + note[-4:]
+    assert liar.node.add_checkpoint(liar.request(0, note=damaged)).status == 403
+
+
+def test_malformed_requests_are_400(liar: Liar) -> None:
+    note = liar.note()
+    for body in (
+        b"",
+        b"old 0\n",
+        b"old 0\n\n",
+        b"old 00\n\n" + note,
+        b"old -1\n\n" + note,
+        b"old x\n\n" + note,
+        b"new 0\n\n" + note,
+        b"old 0\nxxxx\n\n" + note,
+        b"old 0\n"
+        + b"".join(encode_hash(bytes(32)).encode() + b"\n" for _ in range(64))
+        + b"\n"
+        + note,
+        b"old 0\n\n" + note[:20],
+        b"\xff\n\n" + note,
+        b"old 0\n\n" + b"x" * 10**6,
+        b"old %d\n\n" % (len(liar.main) + 1) + note,  # greater than the checkpoint
+    ):
+        assert liar.node.add_checkpoint(body).status == 400, body[:40]
+
+
+def test_another_old_size_is_409_with_the_size(liar: Liar) -> None:
+    whole = len(liar.main)
+    assert liar.ask(5).status == 409
+    assert liar.ask(0).status == 200
+    answer = liar.ask(0)
+    assert (answer.status, answer.body, answer.content_type) == (
+        409,
+        b"%d\n" % whole,
+        "text/x.tlog.size",
+    )
+
+
+def test_a_bad_proof_is_422(liar: Liar) -> None:
+    submission_end = next(i for i, raw in enumerate(liar.main) if b'"kind":"seal"' in raw) + 1
+    assert liar.ask(0, submission_end).status == 200
+    request = liar.request(submission_end)
+    head, _, rest = request.partition(b"\n\n")
+    lines = head.split(b"\n")
+    for spoiled in (lines[:-1], [*lines, lines[-1]], [lines[0], *reversed(lines[1:])]):
+        if spoiled != lines:
+            body = b"\n".join(spoiled) + b"\n\n" + rest
+            assert liar.node.add_checkpoint(body).status == 422
+    assert liar.ask(submission_end).status == 200
+
+
+def test_old_zero_with_a_proof_is_422(liar: Liar) -> None:
+    request = liar.request(0).replace(
+        b"old 0\n", b"old 0\n" + encode_hash(bytes(32)).encode() + b"\n"
+    )
+    assert liar.node.add_checkpoint(request).status == 422
+
+
+def test_the_same_size_again_gets_a_fresh_time(liar: Liar) -> None:
+    size = len(liar.main)
+    assert liar.ask(0).status == 200
+    moment = liar.chain.now
+    try:
+        liar.chain.advance(minutes=5)
+        later = liar.ask(size)
+        liar.chain.now = moment.replace(year=2025)  # a clock that went back
+        back = liar.ask(size)
+    finally:
+        liar.chain.now = moment
+    assert later.status == back.status == 200
+    assert later.body == back.body  # never an older statement after a newer one
+
+
+def test_another_tree_of_the_same_size_is_422_and_kept_as_evidence(liar: Liar) -> None:
+    size = len(liar.main)
+    assert liar.ask(0).status == 200
+    liar.main[3:5] = [liar.main[4], liar.main[3]]
+    answer = liar.ask(size)
+    assert answer.status == 422
+    assert b"ZL-PROOF-CONSISTENCY" in answer.body
+    [refusal] = liar.node.status()["refusals"]
+    assert "two roots" in refusal["reason"]
+
+
+def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
+    origin_hash = sha256(liar.main_origin.encode()).hexdigest()
+    assert liar.node.checkpoint(origin_hash).status == 404
+    liar.ask(0)
+    answer = liar.node.checkpoint(origin_hash)
+    assert answer.status == 200
+    signed = open_checkpoint(
+        answer.body, liar.main_origin, [VerifierKey.parse(liar.genesis.log_key)], [key_of(liar)]
+    )
+    assert signed.size == len(liar.main)
+    assert signed.cosignatures
+    assert liar.node.checkpoint("00" * 32).status == 404
+
+
+# Dishonest sequencers
+
+
+def test_a_rewritten_history_is_refused_after_a_restart(liar: Liar) -> None:
+    size = len(liar.main)
+    assert liar.ask(0).status == 200
+    liar.node.close()
+    liar.restart()
+    assert liar.node.status()["cosigned"]["size"] == size
+    liar.main[2] = make_entry(
+        "resource", role="schema", url="https://x.example", digest=document_digest({})
+    ).raw
+    liar.main.extend(
+        liar.seal(
+            [
+                make_entry(
+                    "resource", role="schema", url="https://y.example", digest=document_digest({})
+                )
+            ]
+        )
+    )
+    assert liar.ask(size).status == 422
+
+
+def test_two_views_are_never_both_cosigned(world: tuple[Consortium, Party], tmp_path: Path) -> None:
+    chain, _ = world
+    left, right = Liar(chain, tmp_path / "left"), Liar(chain, tmp_path / "right")
+    size = len(left.main)
+    try:
+        assert left.ask(0).status == 200
+        for view, name in ((left, "a"), (right, "b")):
+            view.main.extend(
+                view.seal(
+                    [
+                        make_entry(
+                            "resource",
+                            role="schema",
+                            url=f"https://{name}.example",
+                            digest=document_digest({}),
+                        )
+                    ]
+                )
+            )
+        assert left.ask(size).status == 200
+        # The other view is shown to the same node.
+        answer = left.node.add_checkpoint(right.request(size))
+        assert answer.status == 409
+        answer = left.node.add_checkpoint(b"old %d\n\n" % len(left.main) + right.note())
+        assert answer.status == 422
+    finally:
+        left.node.close()
+        right.node.close()
+
+
+Spoil = Callable[[Liar, Party], None]
+
+
+def append_main(leaves: Callable[[Liar], list[bytes]]) -> Spoil:
+    return lambda liar, _: liar.main.extend(leaves(liar))
+
+
+def resource(name: str = "z") -> Entry:
+    return make_entry(
+        "resource", role="schema", url=f"https://{name}.example", digest=document_digest({})
+    )
+
+
+def replay_status(liar: Liar, issuer: Party) -> None:
+    url = "https://issuer.example/status/1"
+    batches = [
+        [
+            leaf.raw
+            for leaf in seal(
+                liar.identity,
+                [status_entry(issuer.did, url, document_digest({"n": number}), liar.chain.now)],
+                submitter=issuer.did,
+                key_url=issuer.key_url,
+                signer=issuer.key,
+                now=liar.chain.now,
+            ).leaves
+        ]
+        for number in range(2)
+    ]
+    # The older list once more behind the newer one: it would become the newest.
+    liar.record(liar.identity, [*batches[0], *batches[1], *batches[0]])
+
+
+DISHONEST: dict[str, Spoil] = {
+    "not_json": append_main(lambda _: [b"not an entry"]),
+    "not_canonical": append_main(lambda liar: [raw + b" " for raw in liar.seal([resource()])]),
+    "unknown_kind": append_main(lambda liar: [b'{"kind":"wish","v":1}', *liar.seal([resource()])]),
+    "without_a_seal": append_main(lambda liar: liar.seal([resource()])[:-1]),
+    "sealed_by_a_stranger": append_main(
+        lambda liar: liar.seal(
+            [resource()], signer=liar.chain._node_keys[NODE].from_seed("P-256", bytes(32))
+        )
+    ),
+    "sealed_for_another_chain": append_main(
+        lambda liar: liar.seal([resource()], origin=liar.identity)
+    ),
+    "a_second_genesis": append_main(lambda liar: liar.seal([liar.genesis.entry])),
+    "sealed_in_the_future": append_main(
+        lambda liar: liar.seal([resource()], now=liar.chain.now.replace(hour=23))
+    ),
+    "backdated": append_main(
+        lambda liar: liar.seal([resource()], now=liar.chain.now.replace(year=2025))
+    ),
+    "an_anchor_on_the_main_chain": append_main(
+        lambda liar: liar.seal([anchor_entry("did:web:issuer.example", bytes(32))])
+    ),
+    "an_issuer_governs": lambda liar, issuer: liar.main.extend(
+        liar.seal([resource()], submitter=issuer.did, key_url=issuer.key_url, signer=issuer.key)
+    ),
+    "a_repeated_entry": append_main(
+        lambda liar: [*liar.seal([resource()]), *liar.seal([resource()])]
+    ),
+    "checkpoint_of_no_chain": append_main(
+        lambda liar: liar.seal(
+            [
+                make_entry(
+                    "checkpoint",
+                    origin=f"{liar.genesis.network}/none",
+                    size=1,
+                    root=encode_digest(bytes(32)),
+                    start=0,
+                    end=1,
+                    subtree=encode_digest(bytes(32)),
+                    rules=liar.chain.sequencer.chains.governance.head,
+                    heads={},
+                    lists=lists_digest({}),
+                )
+            ]
+        )
+    ),
+    "side_entry_of_a_stranger": lambda liar, issuer: liar.record(
+        liar.identity,
+        liar.anchors(
+            replace(issuer, did="did:web:stranger.example", key_url="did:web:stranger.example#k")
+        ),
+    ),
+    "side_entry_with_a_broken_seal": lambda liar, issuer: liar.record(
+        liar.identity,
+        liar.anchors(issuer)[:-1] + liar.anchors(issuer)[-1:],
+        lists=lists_digest({}),
+    ),
+    "side_batch_without_its_seal": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer)[:-1], lists=lists_digest({})
+    ),
+    "wrong_side_root": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer), root=encode_digest(bytes(32))
+    ),
+    "wrong_subtree": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer), subtree=encode_digest(bytes(32))
+    ),
+    "misstated_rules": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer), rules={"count": 1, "last": 0}
+    ),
+    "misstated_heads": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer), heads={}
+    ),
+    "misstated_lists": lambda liar, issuer: liar.record(
+        liar.identity, liar.anchors(issuer), lists=document_digest({})
+    ),
+    "a_gap": lambda liar, issuer: liar.record(liar.identity, liar.anchors(issuer), start=3),
+    "an_old_status_list_replayed": replay_status,
+}
+
+
+@pytest.mark.parametrize("spoil", DISHONEST.values(), ids=DISHONEST.keys())
+def test_a_forbidden_entry_is_refused_and_explained(
+    liar: Liar, issuer: Party, spoil: Spoil
+) -> None:
+    size = len(liar.main)
+    assert liar.ask(0).status == 200
+    honest = {origin: list(rows) for origin, rows in liar.rows.items()}
+    spoil(liar, issuer)
+    answer = liar.ask(size)
+    assert answer.status == 422, answer.body
+    assert answer.body.startswith(b"ZL-CHAIN-INVALID")
+    assert liar.node.status()["cosigned"]["size"] == size
+    # The node is not stuck: an honest continuation passes.
+    liar.rows = honest
+    liar.record(liar.identity, liar.anchors(issuer))
+    assert liar.ask(size).status == 200
+
+
+def test_a_node_that_cannot_read_says_try_again(liar: Liar) -> None:
+    def unreachable(*_: object) -> Any:
+        raise RegistryUnreachable(reason="gone")
+
+    liar.node._read = unreachable
+    answer = liar.ask(0)
+    assert answer.status == 503
+    assert liar.node.status()["refusals"] == []
+
+
+def test_entries_that_do_not_fit_the_checkpoint_are_refused(liar: Liar) -> None:
+    note = liar.request(0)
+    liar.main.pop(2)
+    assert liar.node.add_checkpoint(note).status == 422
+
+
+def test_a_busy_node_answers_503(liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.node.BUSY_S", 0.01)
+    with liar.node._lock:
+        assert liar.ask(0).status == 503
+        with pytest.raises(NodeBusy):
+            liar.node.status()
+    assert liar.ask(0).status == 200
+
+
+# The store
+
+
+def test_one_process_a_store(liar: Liar) -> None:
+    with pytest.raises(StoreLocked):
+        NodeStore(liar.folder / MIRROR_FILE, liar.main_origin)
+
+
+def test_a_store_of_another_network_or_none_is_refused(tmp_path: Path) -> None:
+    NodeStore(tmp_path / "n.sqlite", "a.example/main").close()
+    with pytest.raises(StoreForeign):
+        NodeStore(tmp_path / "n.sqlite", "b.example/main")
+    (tmp_path / "broken.sqlite").write_bytes(
+        b"not a database, and long enough to be looked at" * 99
+    )
+    with pytest.raises(StoreFailed):
+        NodeStore(tmp_path / "broken.sqlite", "a.example/main")
+
+
+def test_the_mirror_has_every_entry(liar: Liar) -> None:
+    assert liar.ask(0).status == 200
+    for origin, rows in liar.rows.items():
+        assert list(liar.node._store.entries(origin, 0, 10**6)) == rows
+
+
+def test_all_four_nodes_have_titles() -> None:
+    assert len(NODES) == 4
