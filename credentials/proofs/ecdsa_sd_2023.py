@@ -36,6 +36,7 @@ from credentials.errors import (
 from credentials.keys import KeyType, PrivateKey, PublicKey, Signer
 from credentials.limits import DEFAULT_LIMITS, MAX_POINTERS
 from credentials.multibase import multibase_base64, multibase_decode
+from credentials.proofs.options import canonical_options
 from credentials.proofs.selective import (
     HMAC_KEY_LENGTH,
     check_pointers,
@@ -354,7 +355,7 @@ def _document(proof_input: ProofInput) -> dict[str, Any]:
 def _proof_hash(proof_input: ProofInput) -> bytes:
     """§3.6.4 step 1: over the canonical proof options."""
     return sha256(
-        proof_input.canonicalizer.canonicalize(proof_input.options).text.encode()
+        canonical_options(proof_input.options, proof_input.canonicalizer).encode()
     ).digest()
 
 
