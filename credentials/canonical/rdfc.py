@@ -57,6 +57,8 @@ def canonical_labels(
     """
     if not blanks:
         return []
+    if blanks == 1:  # nothing to tell apart
+        return ["_:c14n0" if any(0 in (s, o, g) for s, _, o, g, _ in quads) else ""]
     around: list[list[Quad]] = [[] for _ in range(blanks)]
     for quad in quads:
         s, _, o, g, _ = quad

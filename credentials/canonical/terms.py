@@ -26,6 +26,7 @@ from pyld.context_resolver import ContextResolver
 from credentials.canonical import text
 from credentials.contexts import ContextStore
 from credentials.errors import (
+    BlankNodeNamed,
     ContextInvalid,
     ContextMisplaced,
     ContextUnknown,
@@ -69,6 +70,7 @@ class Term:
         "kind",
         "lone",
         "plain",
+        "plain_iri",
         "predicate",
         "string_close",
         "token",
@@ -87,7 +89,8 @@ class Term:
         self.is_list = False
         self.is_language_map = False
         self.direction: str | None = None
-        self.plain = False  # strings need nothing but quotes
+        self.plain = False  # strings and booleans need nothing but quotes
+        self.plain_iri = False  # strings need nothing but brackets
         # Active contexts: of the term's values, of objects under it, of `{"id": …}` under it.
         self.values: Active
         self.child: Active
@@ -110,6 +113,7 @@ class Active:
         self._prefixes = frozenset(
             name for name, entry in self._mappings.items() if entry and entry["_prefix"]
         )
+        self.has_prefixes = bool(self._prefixes)
         self._taken: frozenset[str] | None = None
         self.id_key = "id" if self._keyword("id") == "@id" else "@id"
         self.type_key = "type" if self._keyword("type") == "@type" else "@type"
@@ -216,6 +220,11 @@ class Active:
             and not (term.is_graph or term.is_list)
             and term.close != text.DOUBLE_CLOSE
         )
+        term.plain_iri = (
+            term.kind == IDENTIFIER
+            and not (term.is_graph or term.is_list)
+            and not values.has_prefixes
+        )
 
     def _scoped(self, key: str, what: str) -> str | None:
         """The term's own language or direction, else the context's (JSON-LD 1.1 API §5.3.2)."""
@@ -245,6 +254,8 @@ class Active:
             raise EmptyValue(pointer=pointer)
         if not all(isinstance(name, str) for name in names):
             raise ValueIllTyped(pointer=pointer)
+        if any(name.startswith("_:") for name in names):
+            raise BlankNodeNamed(pointer=pointer)
         iris = tuple(self.type_iri(name, pointer) for name in names)
         if len(set(iris)) != len(iris):
             raise ValueRepeated(pointer=pointer)

@@ -40,14 +40,17 @@ INTEGER_CLOSE: Final = f'"^^<{XSD}integer>'
 DOUBLE_CLOSE: Final = f'"^^<{XSD}double>'
 JSON_CLOSE: Final = f'"^^<{RDF}JSON>'
 
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:", re.ASCII)
 # IRIREF of N-Quads forbids controls, space and <>"{}|^`\ . Beyond it: other white space,
 # invisible and bidirectional controls, noncharacters and surrogates (RFC 3987 §2.2 and §4.1),
 # which would let two identifiers look alike.
-_NOT_IN_IRI: Final = re.compile(
-    '[\x00-\x20<>"{}|^`\\\\\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000'
-    "\ufdd0-\ufdef\ufeff\ufff0-\uffff\ud800-\udfff]"
+_FORBIDDEN: Final = (
+    '\x00-\x20<>"{}|^`\\\\\x7f-\xa0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000'
+    "\ufdd0-\ufdef\ufeff\ufff0-\uffff\ud800-\udfff"
 )
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:", re.ASCII)
+_NOT_IN_IRI: Final = re.compile(f"[{_FORBIDDEN}]")
+is_iri: Final = re.compile(f"[A-Za-z][A-Za-z0-9+.\\-]*:[^{_FORBIDDEN}]+").fullmatch
+"""Whether a text is an absolute IRI (a match or None)."""
 # BCP 47 (RFC 5646 §2.1), without the grandfathered tags.
 _LANGUAGE: Final = re.compile(
     r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[a-z]{4})?(?:-(?:[a-z]{2}|\d{3}))?"
@@ -87,16 +90,13 @@ def escape(text: str) -> str:
 
 def iri(value: object, pointer: str) -> str:
     """`<value>`, if it is an absolute IRI. Raises IriRelative, IriMalformed, ValueIllTyped."""
-    if value.__class__ is not str:
+    if not isinstance(value, str):
         raise ValueIllTyped(pointer=pointer)
-    if _NOT_IN_IRI.search(value):
+    if is_iri(value):
+        return f"<{value}>"
+    if _SCHEME.match(value) or _NOT_IN_IRI.search(value):
         raise IriMalformed(pointer=pointer)
-    match = _SCHEME.match(value)
-    if match is None:
-        raise IriRelative(pointer=pointer)
-    if match.end() == len(value):
-        raise IriMalformed(pointer=pointer)
-    return f"<{value}>"
+    raise IriRelative(pointer=pointer)
 
 
 def language_tag(value: object, pointer: str) -> str:

@@ -31,6 +31,7 @@ from credentials.errors import (
 from credentials.limits import Limits
 
 _needs_care = text.NEEDS_CARE.search
+_is_iri = text.is_iri
 _RDF_TYPE = text.RDF_TYPE
 
 
@@ -72,15 +73,15 @@ class Walk:
             active = active.local(node["@context"], pointer + "/@context")
 
         types: tuple[str, ...] = ()
+        where = ""
         type_key = active.type_key
         declared = node.get(type_key)
         if declared is not None:
-            if _names_blank(declared):
-                raise BlankNodeNamed(pointer=f"{pointer}/{type_key}")
+            where = f"{pointer}/{type_key}"
             # Types are looked up before their own scoped contexts apply (§5.1.2 step 11).
-            active, types = active.typed(declared, f"{pointer}/{type_key}")
+            active, types = active.typed(declared, where)
             if active.type_key != type_key:
-                raise KeywordMisused(pointer=f"{pointer}/{type_key}")
+                raise KeywordMisused(pointer=where)
         elif "@type" in node:
             raise KeywordMisused(pointer=f"{pointer}/@type")  # the context has another name for it
 
@@ -89,10 +90,12 @@ class Walk:
         if identifier is None:
             subject = self.blanks
             self.blanks += 1
+        elif identifier.__class__ is str and not active.has_prefixes and _is_iri(identifier):
+            subject = f"<{identifier}>"
         else:
             subject = self._identifier(identifier, active, f"{pointer}/{active.id_key}")
         for iri in types:
-            quads.append((subject, _RDF_TYPE, iri, graph, f"{pointer}/{type_key}"))
+            quads.append((subject, _RDF_TYPE, iri, graph, where))
 
         terms = active.terms
         for key, value in node.items():
@@ -101,19 +104,24 @@ class Walk:
                 if key.__class__ is not str:
                     raise ValueIllTyped(pointer=pointer)
                 term = active.term(key, pointer)
-            if term.plain and value.__class__ is str:
-                if _needs_care(value) is not None:
-                    value = text.escape(value)  # noqa: PLW2901
-                quads.append(
-                    (
-                        subject,
-                        term.predicate,
-                        f'"{value}{term.string_close}',
-                        graph,
-                        pointer + term.token,
-                    )
-                )
-            elif term.is_keyword:
+            kind = value.__class__
+            # The three shapes of nearly every claim, without a call each.
+            if kind is str:
+                if term.plain:
+                    if _needs_care(value) is not None:
+                        value = text.escape(value)  # noqa: PLW2901
+                    literal = f'"{value}{term.string_close}'
+                    quads.append((subject, term.predicate, literal, graph, pointer + term.token))
+                    continue
+                if term.plain_iri and _is_iri(value) is not None:
+                    iri = f"<{value}>"
+                    quads.append((subject, term.predicate, iri, graph, pointer + term.token))
+                    continue
+            elif kind is bool and term.plain:
+                literal = f'"{"true" if value else "false"}{term.close or text.BOOLEAN_CLOSE}'
+                quads.append((subject, term.predicate, literal, graph, pointer + term.token))
+                continue
+            if term.is_keyword:
                 if value is None:
                     raise NullValue(pointer=pointer + term.token)
                 if key not in ("@context", type_key, active.id_key):
@@ -199,6 +207,8 @@ class Walk:
 
     def _scalar(self, value: Any, term: Term, pointer: str) -> Node:
         kind = term.kind
+        if value is None:
+            raise NullValue(pointer=pointer)
         if kind == IDENTIFIER:
             return self._identifier(value, term.values, pointer)
         if value.__class__ is str:
@@ -207,8 +217,6 @@ class Walk:
             if _names_blank(value):
                 raise BlankNodeNamed(pointer=pointer)
             return term.values.vocabulary(value, pointer)
-        if value is None:
-            raise NullValue(pointer=pointer)
         if kind == VOCABULARY:
             raise ValueIllTyped(pointer=pointer)
         return text.literal(value, term.close, pointer)
@@ -271,8 +279,6 @@ class Walk:
             return text.json_literal(content, pointer)
         if content is None:
             raise NullValue(pointer=f"{pointer}/@value")
-        if _names_blank(datatype):
-            raise BlankNodeNamed(pointer=where)
         iri = active.type_iri(datatype, where)[1:-1]
         if iri == text.LANG_STRING:
             raise ValueIllTyped(pointer=where)
@@ -364,10 +370,6 @@ class Walk:
 
 
 def _names_blank(value: object) -> bool:
-    """Whether a string (or one of a list) is a blank node label. Such a name is not signed:
-    anyone could change it, or give one to a node that had none."""
-    if value.__class__ is str:
-        return value.startswith("_:")
-    if value.__class__ is list:
-        return any(_names_blank(item) for item in value if item.__class__ is str)
-    return False
+    """Whether an identifier is a blank node label. Such a name is not signed: anyone could change
+    it, or give one to a node that had none."""
+    return isinstance(value, str) and value.startswith("_:")
