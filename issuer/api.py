@@ -179,7 +179,15 @@ def build_api(issuer: Issuer, *, poke: Callable[[], None] = lambda: None) -> Fas
             content = parse_json_object(body)
         except CredentialError as error:
             raise CredentialRequestMalformed(reason="it is not a JSON object") from error
-        signed = await run_in_threadpool(issuer.issue, access, content)
+        try:
+            signed = await run_in_threadpool(issuer.issue, access, content)
+        except TokenInvalid as error:
+            answer = _refusal(error)
+            # RFC 6750 §3.1: whoever sent no token at all is told of no error.
+            answer.headers["WWW-Authenticate"] = (
+                "Bearer" if access is None else 'Bearer error="invalid_token"'
+            )
+            return answer
         poke()
         return JSONResponse({"credentials": [{"credential": signed}]}, headers=_NO_STORE)
 
@@ -269,8 +277,6 @@ def _refusal(error: ZhenglianError) -> Response:
     headers = dict(_NO_STORE)
     if isinstance(error, ApplicationMalformed):
         content |= {"field": error.params["field"], "rule": error.params["rule"]}
-    if status == 401:
-        headers["WWW-Authenticate"] = f'Bearer error="{code}"'
     if status == 503:
         headers["Retry-After"] = str(RETRY_SECONDS)
     level = logging.INFO if status < 500 else logging.ERROR

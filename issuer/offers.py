@@ -171,6 +171,21 @@ class Offers:
         self._notifier.withdraw(row.application)
         return AccessToken(token, TOKEN_LIFETIME)
 
+    def lapse(self) -> None:
+        """Close the offers that have expired, and forget their codes where they still wait."""
+        query = select(offers.c.id, offers.c.application).where(
+            offers.c.state == "open", offers.c.expires <= stamp(self._office.clock())
+        )
+        with self._office.store.write() as connection:
+            expired_offers = connection.execute(query).all()
+            for row in expired_offers:
+                connection.execute(
+                    update(offers).where(offers.c.id == row.id).values(state="lapsed")
+                )
+        for row in expired_offers:
+            if self.current(row.application) is None:
+                self._notifier.withdraw(row.application)
+
     def _count_failure(self, connection: Connection, row: Any, tx_code: str) -> int | None:
         """None if the code is right, else how many more tries there are."""
         tag = self._office.sealer.tag("tx-code", row.id, tx_code)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from issuer.enrolment import Application, find, view
 from issuer.errors import RecordUnknown
@@ -75,6 +75,12 @@ class Records:
             query = query.where(applications.c.state == state)
         with self._store.read() as connection:
             return tuple(view(row) for row in connection.execute(query))
+
+    def waiting(self) -> int:
+        """How many applications wait for the authority."""
+        query = select(func.count()).where(applications.c.state == "waiting")
+        with self._store.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def application(self, application: str) -> Application:
         """Raises `RecordUnknown`."""

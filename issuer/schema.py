@@ -71,12 +71,13 @@ offers = Table(
     Column("application", Text, nullable=False),
     Column("code_digest", LargeBinary, nullable=False, unique=True),
     Column("tx_tag", LargeBinary, nullable=False),
-    Column("state", Text, nullable=False),  # open | used | locked | withdrawn
+    Column("state", Text, nullable=False),  # open | used | locked | withdrawn | lapsed
     Column("failures", Integer, nullable=False, default=0),
     Column("created", Text, nullable=False),
     Column("expires", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # the offer text, so that it can be shown again
     Index("offers_by_application", "application"),
+    Index("offers_by_state", "state", "expires"),
 )
 
 tokens = Table(

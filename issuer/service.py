@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,10 +25,17 @@ from issuer import metadata, statuslists
 from issuer.anchoring import Anchoring, Registry, Sent
 from issuer.authority.client import AuthorityClient
 from issuer.enrolment import Application, Asked, Authority, Enrolment, forget_spent
-from issuer.errors import AlreadyInitialised, ApplicationRefused, RecordUnknown, SettingsMalformed
+from issuer.errors import (
+    AlreadyInitialised,
+    ApplicationRefused,
+    AuthorityUnreachable,
+    RecordUnknown,
+    SettingsMalformed,
+    StoreUnavailable,
+)
 from issuer.files import make_private_folder, write_private
 from issuer.issuance import Issuance
-from issuer.keyring import KEYRING_FILE, Keyring
+from issuer.keyring import Keyring
 from issuer.lifecycle import Action, Lifecycle
 from issuer.nonces import make_nonce
 from issuer.notify import FileOutbox, Notifier
@@ -41,7 +49,6 @@ from issuer.settings import (
     AUTHORITY_CERTIFICATE_FILE,
     AUTHORITY_CLIENT_FILE,
     GENESIS_FILE,
-    SETTINGS_FILE,
     Settings,
 )
 from issuer.store import Store
@@ -101,11 +108,12 @@ class Issuer:
     ) -> None:
         """A new issuer in `home`: keys, store, settings, and the two files to hand out.
 
-        Raises `AlreadyInitialised`, `SettingsMalformed`, and the registry's and kernel's errors
-        for a genesis or key that cannot be used. Settings are written last: an interrupted init
-        leaves no issuer.
+        It is made beside `home` and moved there when it is whole: an interrupted init leaves no
+        issuer, and no keys are ever overwritten. Raises `AlreadyInitialised`,
+        `SettingsMalformed`, `StoreFull`, `StoreUnavailable`, and the registry's and kernel's
+        errors for a genesis or key that cannot be used.
         """
-        if (home / SETTINGS_FILE).exists() or (home / KEYRING_FILE).exists():
+        if home.exists() and any(home.iterdir()):
             raise AlreadyInitialised(home=home)
         pinned = Genesis.parse(genesis)
         if pinned.network != settings.network:
@@ -115,15 +123,23 @@ class Issuer:
         keys = Keyring.generate(settings.did, random)
         public = keys.public_keys()
         accreditation = metadata.accreditation(settings, scenario, public)
-        make_private_folder(home)
-        write_private(home / GENESIS_FILE, genesis)
-        write_private(home / AUTHORITY_CERTIFICATE_FILE, authority_certificate)
-        _write_json(home / ACCREDITATION_FILE, accreditation)
-        _write_json(home / AUTHORITY_CLIENT_FILE, metadata.authority_client(settings, public))
-        store = Store(home, create=True)
-        store.close()
-        keys.save(home, passphrase, cost=cost)
-        settings.save(home)
+        draft = home.with_name(f".{home.name}.{random(8).hex()}")
+        try:
+            make_private_folder(draft)
+            write_private(draft / GENESIS_FILE, genesis)
+            write_private(draft / AUTHORITY_CERTIFICATE_FILE, authority_certificate)
+            _write_json(draft / ACCREDITATION_FILE, accreditation)
+            _write_json(draft / AUTHORITY_CLIENT_FILE, metadata.authority_client(settings, public))
+            Store(draft, create=True).close()
+            keys.save(draft, passphrase, cost=cost)
+            settings.save(draft)
+            try:
+                draft.rename(home)  # takes the place of an empty folder, never of a full one
+            except OSError as error:
+                raise StoreUnavailable from error
+        finally:
+            if draft.exists():
+                shutil.rmtree(draft)
 
     @classmethod
     def open(
@@ -264,27 +280,33 @@ class Issuer:
         return self._anchoring.send()
 
     def retry(self, *, everything: bool = False) -> Chore:
-        """Ask the authority again, offer what was approved, publish, forget what has expired.
+        """Publish, ask the authority again, offer what was approved, forget what has expired.
 
         `everything` asks at once about all that wait, whenever their turn would be.
         """
-        offered, refused, trouble = [], [], []
+        sent = self.publish()
+        offered, refused, trouble = [], [], [sent.trouble] if sent.trouble else []
         for application in self._enrolment.due(everything=everything):
             asked, made = self._decide(application, actor=None)
             if asked.trouble is not None:
                 trouble.append(asked.trouble.code)
+                if isinstance(asked.trouble, AuthorityUnreachable):
+                    break  # the others would wait as long, and the anchors behind them
             elif made is not None:
                 offered.append(application)
             elif asked.state == "refused":
                 refused.append(application)
-        sent = self.publish()
-        if sent.trouble:
-            trouble.append(sent.trouble)
         self._forget()
-        waiting = len(self.records.applications(state="waiting"))
-        return Chore(tuple(offered), tuple(refused), waiting, sent, tuple(dict.fromkeys(trouble)))
+        return Chore(
+            tuple(offered),
+            tuple(refused),
+            self.records.waiting(),
+            sent,
+            tuple(dict.fromkeys(trouble)),
+        )
 
     def _forget(self) -> None:
+        self._offers.lapse()
         now = self._office.clock()
         with self._office.store.write() as connection:
             forget_spent(connection, now)

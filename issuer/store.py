@@ -15,6 +15,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ class Store:
         self._path = home / STORE_FILE
         self._quota_pages = None if quota_bytes is None else max(1, quota_bytes // _PAGE_BYTES)
         self._busy_seconds = busy_seconds
+        self._writing = threading.Lock()
         if create:
             with self._translated():
                 # The journal files inherit the mode of the database.
@@ -74,6 +76,9 @@ class Store:
         engine = create_engine(
             f"sqlite:///{self._path}",
             connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
+            # As many as the threads that a server runs requests in.
+            pool_size=8,
+            max_overflow=64,
         )
 
         @event.listens_for(engine, "connect")
@@ -108,12 +113,18 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction: commits when the block ends, leaves nothing when it raises."""
-        with (
-            self._translated(),
-            self._engine.connect().execution_options(zl_write=True) as connection,
-            connection.begin(),
-        ):
-            yield connection
+        # Threads queue here, in order; other processes at SQLite's lock, where one polls.
+        if not self._writing.acquire(timeout=self._busy_seconds):
+            raise StoreLocked
+        try:
+            with (
+                self._translated(),
+                self._engine.connect().execution_options(zl_write=True) as connection,
+                connection.begin(),
+            ):
+                yield connection
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -132,6 +132,19 @@ def test_an_expired_offer_and_an_unknown_code_are_refused_alike(
     assert offers.current(application) is None
 
 
+def test_the_message_of_a_lapsed_offer_is_forgotten(
+    offers: Offers, office: Office, application: str, clock: Any
+) -> None:
+    offers.make(application)
+    message = office.home / "outbox" / f"{application}.json"
+    offers.lapse()
+    assert message.exists()
+    clock.advance(minutes=10)
+    offers.lapse()
+    assert not message.exists()
+    assert offers.make(application)
+
+
 def test_a_new_offer_withdraws_the_old_one(
     offers: Offers, office: Office, application: str
 ) -> None:

@@ -93,6 +93,25 @@ def test_a_writer_that_does_not_finish_gives_store_locked(
         pass
 
 
+def test_threads_take_their_turns(office: Office) -> None:
+    store = Store(office.home, busy_seconds=30)
+
+    def write(number: int) -> None:
+        for turn in range(5):
+            with store.write() as connection:
+                connection.execute(insert(facts).values(name=f"t{number}.{turn}", value="1"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+    with office.store.read() as connection:
+        names = connection.execute(select(facts.c.name).where(facts.c.name.like("t%.%"))).all()
+    assert len(names) == 120
+
+
 def test_readers_see_one_snapshot_while_a_writer_works(office: Office) -> None:
     seen: list[int] = []
     with office.store.read() as reading:
