@@ -170,10 +170,16 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("List your applications; with an identifier, ask how one stands."))
     def applications(
         number: Annotated[str | None, typer.Argument(help=_("Identifier."))] = None,
+        forget: Annotated[
+            bool, typer.Option("--forget", help=_("Drop it: it leads nowhere."))
+        ] = False,
         secret: secret_file = None,
         json_: as_json = False,
     ) -> None:
         with open_wallet(secret) as wallet, progress(_) as say:
+            if forget:
+                wallet.forget_application(number or "")
+                number = None
             found = (
                 wallet.applications()
                 if number is None

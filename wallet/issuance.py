@@ -133,18 +133,21 @@ class Issuance:
                     answer = IssuerClient(http, self._clock).apply(key, data)
             except ZhenglianError as error:
                 if error.exit_code is not ExitCode.ENVIRONMENT:
-                    self._forget(number, key.id)  # it was refused as it stood: nothing will come
+                    self.forget(number)  # it was refused as it stood: nothing will come
                 raise
             self._note(number, answer)
             if answer.state == "refused":
-                self._forget(number, key.id)
+                self.forget(number)
             raise_if_refused(answer)
         return self.application(number)
 
     def poll(self, number: str, say: Say) -> StoredApplication:
-        """Ask how a waiting application stands. Raises ApplicationNotConfirmed …"""
+        """Ask how an application stands, where the issuer can know more than this wallet.
+
+        Raises ApplicationNotConfirmed …
+        """
         stored = self.application(number)
-        if stored.remote_id is None or stored.state == "issued":
+        if stored.remote_id is None or stored.state == "issued" or self._has_offer(stored):
             return stored
         _accreditation, url = self._trust.issuer_at(stored.issuer_did, self._clock())
         say(_("Asking the issuer …"))
@@ -165,6 +168,27 @@ class Issuance:
             raise UnknownApplication
         return _application(row)
 
+    def _has_offer(self, stored: StoredApplication) -> bool:
+        """An offer that can be accepted, or was begun and can go on.
+
+        Of the latter the issuer says that it has lapsed: its code is spent.
+        """
+        if stored.offer is None:
+            return False
+        if self.resumable(parse_offer(stored.offer)):
+            return True
+        return stored.expires is None or self._clock() < stored.expires
+
+    def forget(self, number: str) -> None:
+        """Drop an application that leads nowhere, and its key if no credential has it."""
+        stored = self.application(number)
+        with self._vault.transaction():
+            self._vault.execute("DELETE FROM applications WHERE id = ?", (number,))
+            held = self._vault.one("SELECT 1 FROM credentials WHERE key_id = ?", (stored.key_id,))
+            if held is None:
+                self._vault.execute("DELETE FROM issuances WHERE key_id = ?", (stored.key_id,))
+                self._vault.execute("DELETE FROM keys WHERE id = ?", (stored.key_id,))
+
     def _note(self, number: str, answer: ApplicationAnswer) -> None:
         offer = parse_offer(answer.offer) if answer.offer is not None else None
         self._vault.execute(
@@ -181,11 +205,6 @@ class Issuance:
                 number,
             ),
         )
-
-    def _forget(self, number: str, key_id: str) -> None:
-        with self._vault.transaction():
-            self._vault.execute("DELETE FROM applications WHERE id = ?", (number,))
-            self._vault.execute("DELETE FROM keys WHERE id = ?", (key_id,))
 
     # -- accepting ----------------------------------------------------------------------------
 

@@ -364,6 +364,10 @@ class Wallet:
         """Network. Ask the issuer how a waiting application stands."""
         return self._application_view(self._issuance.poll(application_id, self._say(progress)))
 
+    def forget_application(self, application_id: str) -> None:
+        """Drop an application that leads nowhere. Raises UnknownApplication."""
+        self._issuance.forget(application_id)
+
     def _application_view(self, stored: StoredApplication) -> ApplicationView:
         words = self._texts
         states = {

@@ -371,6 +371,49 @@ def test_an_answer_with_the_credential_that_gets_lost(town: Town) -> None:
     assert len(town.issuer.records.credentials()) == 1
 
 
+def test_an_interrupted_issuance_goes_on_by_its_application(town: Town) -> None:
+    """The issuer calls the offer lapsed, because its code is spent; this wallet knows better."""
+    wallet = town.wallet()
+    view = wallet.inspect_offer(offered(town, wallet))
+
+    def fail(request: httpx.Request) -> None:
+        if request.url.path == "/nonce":
+            raise httpx.ConnectError("gone", request=request)
+
+    town.wires.before = fail
+    with pytest.raises(IssuerUnreachable):
+        wallet.accept_offer(view, town.tx_code())
+    town.wires.before = None
+    wallet.refresh()
+    application = wallet.check_application(wallet.applications()[0].id)
+    again = wallet.inspect_offer(application.offer or "")
+    assert again.resumed
+    assert wallet.accept_offer(again)
+
+
+def test_a_lapsed_offer_is_asked_about(town: Town) -> None:
+    wallet = town.wallet()
+    application = wallet.apply(ISSUER, town.citizen)
+    town.clock.advance(days=1)
+    assert wallet.check_application(application.id).state == "lapsed"
+    record = town.issuer.records.applications()[0].id
+    fresh = town.issuer.offer(record, actor="op").text
+    assert wallet.check_application(application.id).offer == fresh
+    assert wallet.accept_offer(wallet.inspect_offer(fresh), town.tx_code())
+
+
+def test_forgetting_an_application(town: Town) -> None:
+    wallet = town.wallet()
+    application = wallet.apply(ISSUER, town.citizen)
+    wallet.forget_application(application.id)
+    assert wallet.applications() == ()
+    assert keys_held(wallet) == 0
+    number = town.credential(wallet)
+    wallet.forget_application(wallet.applications()[0].id)
+    assert keys_held(wallet) == 1
+    assert wallet.credential(number)
+
+
 def test_a_full_disk_when_the_credential_comes(town: Town) -> None:
     wallet = town.wallet()
     view = wallet.inspect_offer(offered(town, wallet))
