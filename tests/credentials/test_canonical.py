@@ -143,6 +143,25 @@ def test_stores_do_not_share_contexts() -> None:
         canonicalizer("two").canonicalize(document)
 
 
+def test_no_two_words_mean_the_same() -> None:
+    """In no context of a resident's credential can a claim be respelled under its signature."""
+    canonicalizer = Canonicalizer(bundled_contexts())
+    document = credential()
+    document["proof"] = {"type": "DataIntegrityProof", "proofValue": "uAA"}
+    canonicalizer.canonicalize(
+        {
+            "@context": [CONTEXT_V2, PRESENTATION_CONTEXT],
+            "type": ["VerifiablePresentation"],
+            "verifiableCredential": [document],
+        }
+    )
+    assert len(canonicalizer._compiler._actives) > 5
+    for active in canonicalizer._compiler._actives.values():
+        meanings = [entry["@id"] for entry in active.raw["mappings"].values() if entry]
+        words = [meaning for meaning in meanings if not meaning.startswith("@")]
+        assert len(set(words)) == len(words)
+
+
 def test_threads_share_a_canonicalizer() -> None:
     canonicalizer = Canonicalizer(bundled_contexts())
 
