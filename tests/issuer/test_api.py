@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
             certificate=(home / CERTIFICATE_FILE).read_bytes(),
             did=facts.did,
             key=facts.key,
-            residents=[r.as_json() for r in opened.authority.register.sample(8)],
+            residents=[r.as_json() for r in opened.authority.register.sample(24)],
             authority=opened.authority,
         )
         server.stop()
@@ -370,6 +371,30 @@ def test_an_unreachable_registry_delays_nothing(
     assert served.get("/health").json()["pending"] >= 1
     registry.reachable = True
     until(lambda: registry.kinds().count("anchor") == 1)
+
+
+def test_many_wallets_at_once_get_one_credential_each(
+    served: Served, people: People, registry: Any
+) -> None:
+    def fetch(person: dict[str, str]) -> dict[str, Any]:
+        key = PrivateKey.generate("P-256")
+        answer = served.apply(key, person).json()
+        token = served.token(answer).json()["access_token"]
+        issued = served.credential(token, served.proof(key)).json()
+        credential: dict[str, Any] = issued["credentials"][0]["credential"]
+        assert credential["credentialSubject"]["citizenNumber"] == person["citizenNumber"]
+        return credential
+
+    chosen = people.residents[8:24]
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        credentials = list(pool.map(fetch, chosen))
+    places = {
+        (entry["statusListCredential"], entry["statusListIndex"])
+        for credential in credentials
+        for entry in credential["credentialStatus"]
+    }
+    assert len(places) == 2 * len(chosen)
+    until(lambda: registry.kinds().count("anchor") == len(chosen))
 
 
 def test_logs_hold_no_person_no_code_and_no_path(

@@ -234,6 +234,22 @@ def test_an_unreachable_authority_is_told_and_the_application_kept(
     assert "ZL-AUTHORITY-UNREACHABLE" in chore["trouble"]
 
 
+def test_without_a_file_the_operator_is_asked_for_each_field(
+    zl: Command, init: Command, citizen: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init()
+    asked = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return f" {citizen[question.partition('(')[2].rstrip(')')]} "
+
+    monkeypatch.setattr("typer.prompt", answer)
+    code, told = zl("issuer", "issue", "--json")
+    assert (code, told["error"]["code"]) == (4, "ZL-AUTHORITY-UNREACHABLE")
+    assert len(asked) == 6
+
+
 def test_input_out_of_form_names_the_field(
     zl: Command, init: Command, tmp_path: Path, citizen: dict[str, str]
 ) -> None:
