@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cachetools import LRUCache
 from pyld import jsonld
 from pyld.canon import URDNA2015
 from pyld.context_resolver import ContextResolver
@@ -42,7 +41,7 @@ def pyld_options(contexts: ContextStore) -> dict[str, Any]:
         "format": "application/n-quads",
         "base": "",
         "documentLoader": load,
-        "contextResolver": ContextResolver(LRUCache(maxsize=256), load),
+        "contextResolver": ContextResolver({}, load),
         "processingMode": "json-ld-1.1",
         # A base direction would be dropped in silence without this; with it, it is signed.
         "rdfDirection": "i18n-datatype",

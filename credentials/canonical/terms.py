@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from threading import RLock
 from typing import Any, Final
 
-from cachetools import LRUCache
 from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
@@ -356,12 +355,6 @@ class Compiler:
         self._limits = limits
         self.inline_contexts = inline_contexts
         self._processor = jsonld.JsonLdProcessor()
-        self._options = {
-            "base": "",
-            "processingMode": "json-ld-1.1",
-            "documentLoader": self._load,
-            "contextResolver": ContextResolver(LRUCache(maxsize=_CACHED), self._load),
-        }
         # Threads share a compiler: what they add to an Active is the same whoever adds it, but
         # pyld's caches break when two of them write.
         self._lock = RLock()
@@ -369,6 +362,13 @@ class Compiler:
         self.initial = self._root()
 
     def _root(self) -> Active:
+        """The context before any other, with empty caches behind it."""
+        self._options = {
+            "base": "",
+            "processingMode": "json-ld-1.1",
+            "documentLoader": self._load,
+            "contextResolver": ContextResolver({}, self._load),
+        }
         return Active(self, self._processor._get_initial_context(self._options))
 
     def _load(self, url: str, _options: Mapping[str, Any]) -> dict[str, Any]:
