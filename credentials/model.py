@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from credentials.errors import CredentialExpired, CredentialNotYetValid, ModelViolation
 from credentials.timestamps import format_timestamp, parse_timestamp
@@ -109,9 +109,10 @@ def credential_types(credential: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _object(value: object, pointer: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ModelViolation(pointer=pointer or "/", reason="it is not an object")
-    return value
+    # Asking for the class first saves the slow question in nearly all cases.
+    if value.__class__ is dict or isinstance(value, Mapping):
+        return cast(Mapping[str, Any], value)
+    raise ModelViolation(pointer=pointer or "/", reason="it is not an object")
 
 
 def _entries(value: object, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -140,7 +141,7 @@ def _context(document: Mapping[str, Any]) -> None:
             pointer="/@context", reason="it is not a list that begins with the v2 context"
         )
     for index, entry in enumerate(context):
-        if not isinstance(entry, Mapping) and not is_url(entry):
+        if not is_url(entry) and not isinstance(entry, Mapping):
             raise ModelViolation(
                 pointer=f"/@context/{index}", reason="it is neither a URL nor an object"
             )
@@ -150,9 +151,12 @@ def _type_names(entry: Mapping[str, Any], pointer: str) -> tuple[str, ...]:
     # §4.5: one or more terms or absolute URLs
     value = entry.get("type")
     names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) and name for name in names):
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ModelViolation(pointer=f"{pointer}/type", reason="it is missing or not text")
+    if not names:
         raise ModelViolation(pointer=f"{pointer}/type", reason="it is missing or not text")
-    if len(set(names)) != len(names):
+    if len(names) > 1 and len(set(names)) != len(names):
         raise ModelViolation(pointer=f"{pointer}/type", reason="it names a type twice")
     return tuple(names)
 
@@ -181,9 +185,11 @@ def _party(document: Mapping[str, Any], name: str, *, required: bool) -> None:
             raise ModelViolation(pointer=f"/{name}", reason="it is missing")
         return
     value = document[name]
+    if is_url(value):
+        return
     if isinstance(value, Mapping):
         _required_id(value, f"/{name}")
-    elif not is_url(value):
+    else:
         raise ModelViolation(
             pointer=f"/{name}", reason="it is neither an absolute URL nor an object with one"
         )
