@@ -8,9 +8,8 @@ Guarantees: every statement of a derived document was in the issuer's, none of t
 is missing, and statements of two credentials cannot be mixed. A base proof, which holds the key
 that hides the labels, is not accepted in place of a derived one unless the caller says so.
 
-Not guaranteed: unlinkability. The base signature is the same in every derived form. And the
-number of hidden statements, though not their content, shows in no way but the label order, which
-HMAC hides.
+Not guaranteed: unlinkability. The base signature and the one-time key are the same in every
+derived form, so verifiers who compare notes recognise the credential (bbs-2023 is for that).
 """
 
 from __future__ import annotations
