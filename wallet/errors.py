@@ -116,7 +116,7 @@ class WrongKindOfInput(WalletError):
 
     code = "ZL-WALLET-KIND"
     exit_code = ExitCode.MALFORMED
-    message = "This is not {expected}."
+    message = "This is not {what}."
     hint = "Offers come from an issuer, requests and receipts from a department."
 
 

@@ -40,7 +40,7 @@ def read_offer(source: Source) -> str:
     """Raises WrongKindOfInput for something that is plainly no offer."""
     text = read_source(source)
     if text.startswith(_REQUEST):
-        raise WrongKindOfInput(expected="an offer")
+        raise WrongKindOfInput(what="an offer")
     return text
 
 
@@ -48,7 +48,7 @@ def read_request(source: Source) -> str:
     """Raises WrongKindOfInput for something that is plainly no request."""
     text = read_source(source)
     if text.startswith(_OFFER):
-        raise WrongKindOfInput(expected="a request")
+        raise WrongKindOfInput(what="a request")
     return text
 
 

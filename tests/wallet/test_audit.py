@@ -19,8 +19,9 @@ from credentials.keys import PrivateKey
 from credentials.qr import draw
 from registry.entries import access_entry
 from registry.errors import RegistryUnreachable
+from registry.simulator import NETWORK
 from registry.trust import LongProof
-from tests.wallet.conftest import NETWORK, Town
+from tests.wallet.conftest import Town
 from wallet.errors import NoReceipt, ReceiptInvalid, ReceiptUnmatched, UnknownEntry
 from wallet.service import Wallet
 from wallet.views import HistoryKind, ReceiptState

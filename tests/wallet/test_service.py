@@ -23,6 +23,7 @@ from credentials.qr import draw, read_one
 from credentials.query import ClaimQuery, DcqlQuery
 from registry.entries import encode_time, make_entry
 from registry.errors import BundleCorrupt, RegistryUnreachable
+from registry.simulator import NODES
 from schemas.errors import ExitCode
 from schemas.texts import LANGUAGES
 from tests.wallet.conftest import ISSUER, ISSUER_DID, PASSPHRASE, Town
@@ -278,7 +279,9 @@ def test_a_struck_off_department(town: Town) -> None:
     number = town.credential(wallet)
     view = wallet.inspect_request(town.request("name"))
     accreditation = json.loads(
-        json.dumps(town.sequencer.chains.governance.verifiers[town.desk.settings.did].document)
+        json.dumps(
+            town.chain.sequencer.chains.governance.verifiers[town.desk.settings.did].document
+        )
     )
     town.govern(
         make_entry(
@@ -370,15 +373,15 @@ def test_a_credential_is_pending_until_its_anchor_is_cosigned(town: Town) -> Non
     application = wallet.apply(ISSUER, town.citizen)
     credential = wallet.accept_offer(wallet.inspect_offer(application.offer), town.tx_code())
     assert credential.anchor is AnchorState.PENDING
-    for link in town.links.values():
-        link.down = True
+    for name in list(town.chain.nodes):
+        town.chain.stop_node(name)
     assert town.issuer.publish().trouble is None
     town.step()
     assert wallet.refresh().anchored == 0
     view = wallet.inspect_request(town.request("name"))
     assert WarningKind.NOT_ANCHORED in kinds(view.candidates[0].warnings)
-    for link in town.links.values():
-        link.down = False
+    for name in NODES:
+        town.chain.start_node(name)
     town.step()
     assert wallet.refresh().anchored == 1
     assert wallet.credential(credential.id).anchor is AnchorState.ANCHORED
