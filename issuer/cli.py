@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -61,6 +62,16 @@ def build_app(_: Texts) -> typer.Typer:
         str | None,
         typer.Option("--operator", help=_("Who acts, for the journal; else the login name.")),
     ]
+    states = {
+        "waiting": _("waiting"),
+        "approved": _("approved"),
+        "offered": _("offered"),
+        "refused": _("refused"),
+        "issued": _("issued"),
+        "active": _("active"),
+        "suspended": _("suspended"),
+        "revoked": _("revoked"),
+    }
     console = Console()
 
     @contextmanager
@@ -185,7 +196,7 @@ def build_app(_: Texts) -> typer.Typer:
         if json_:
             _print({"action": action, "credentials": ids, "reason": reason, **asdict(sent)})
             return
-        console.print(_("Done for {count} credentials.", count=len(set(ids))))
+        console.print(_("Credentials changed: {count}.", count=len(set(ids))))
         tell_sent(sent)
 
     ids_of = Annotated[list[str], typer.Argument(help=_("Ids of the credentials."))]
@@ -244,17 +255,17 @@ def build_app(_: Texts) -> typer.Typer:
         if json_:
             _print(rows)
             return
-        table = Table()
-        columns = {"id": _("Id"), "state": _("State"), "masked_name": _("Name")}
-        columns |= {"created": _("Since"), "reason": _("Reason")}
-        if not applications:
-            columns |= {"valid_until": _("Valid until"), "anchor_position": _("Anchor")}
-        for title in columns.values():
-            table.add_column(title, overflow="fold")
+        table = Table(box=SIMPLE)
+        table.add_column(_("Id"), no_wrap=True)
+        titles = (_("State"), _("Name"), _("Since"), _("Reason"))
+        for title in titles if applications else (*titles, _("Valid until"), _("Anchor")):
+            table.add_column(title, no_wrap=True)
         for row in rows:
-            shown = ["" if row[name] is None else str(row[name]) for name in columns]
-            if not applications and row["anchor_position"] is None:
-                shown[-1] = _("pending")
+            known = states.get(row["state"], row["state"])
+            shown = [row["id"], known, row["masked_name"], row["created"][:10], row["reason"] or ""]
+            if not applications:
+                place = row["anchor_position"]
+                shown += [row["valid_until"][:10], _("pending") if place is None else str(place)]
             table.add_row(*shown)
         console.print(table)
 
@@ -285,11 +296,14 @@ def build_app(_: Texts) -> typer.Typer:
         if json_:
             _print([{**asdict(e), "digest": e.digest.hex()} for e in entries[-limit:]])
             return
-        table = Table()
-        for title in (_("No."), _("Time"), _("Operator"), _("Action"), _("Record"), _("Reason")):
-            table.add_column(title, overflow="fold")
+        table = Table(box=SIMPLE)
+        for title in (_("No."), _("Time (UTC)"), _("Operator"), _("Action")):
+            table.add_column(title, no_wrap=title != _("Operator"))
+        table.add_column(_("Record"), no_wrap=True)
+        table.add_column(_("Reason"))
         for e in entries[-limit:]:
-            table.add_row(str(e.sequence), e.time, e.actor, e.action, e.target, e.reason or "")
+            at = e.time[:16].replace("T", " ")
+            table.add_row(str(e.sequence), at, e.actor, e.action, e.target, e.reason or "")
         console.print(table)
 
     @app.command(help=_("Ask the authority again about waiting applications, then publish."))

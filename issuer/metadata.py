@@ -51,7 +51,9 @@ def _configuration(scenario: Scenario) -> dict[str, Any]:
             "claims": [
                 {
                     "path": claim.pointer.strip("/").split("/"),
-                    "mandatory": claim.mandatory,
+                    # Appendix B.2: always in the issued credential. What the holder must show
+                    # later is another matter.
+                    "mandatory": True,
                     "display": [
                         {"name": claim.label[language], "locale": language}
                         for language in LANGUAGES
