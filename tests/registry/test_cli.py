@@ -50,6 +50,11 @@ class Machine:
         return json.loads(self.zl(*arguments, "--json", expect=expect))
 
     def start(self, name: str, *arguments: str | Path) -> str:
+        """Start a server and wait until it says where it listens."""
+        self.launch(name, *arguments)
+        return self.address(name)
+
+    def launch(self, name: str, *arguments: str | Path) -> None:
         process = subprocess.Popen(
             [*PROGRAM, "registry", *map(str, arguments), "--json"],
             stdout=subprocess.PIPE,
@@ -57,8 +62,11 @@ class Machine:
             text=True,
         )
         self.running[name] = process
-        assert process.stdout is not None
-        return str(json.loads(process.stdout.readline())["listening"])
+
+    def address(self, name: str) -> str:
+        stdout = self.running[name].stdout
+        assert stdout is not None
+        return str(json.loads(stdout.readline())["listening"])
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self.running.pop(name)
@@ -120,14 +128,14 @@ def test_a_network_from_its_founding_to_its_audit(machine: Machine, tmp_path: Pa
     genesis = Genesis.load(Path(founded["genesis"]))
     url = machine.start("registry", "serve", "--port", "0")
 
-    def start_node(name: str) -> None:
-        address = machine.start(
-            name, "node", "serve", name, "--registry", url, "--genesis", founded["genesis"]
-        )
-        machine.zl("connect", f"{name}={address}")
+    def start_nodes(*names: str) -> None:
+        for name in names:
+            machine.launch(
+                name, "node", "serve", name, "--registry", url, "--genesis", founded["genesis"]
+            )
+        machine.zl("connect", *(f"{name}={machine.address(name)}" for name in names))
 
-    for name in NODES:
-        start_node(name)
+    start_nodes(*NODES)
     machine.until(lambda s: s["main"]["current"] and not s["alarms"])
 
     # Governance, by the files that issuer and verifier print.
@@ -181,8 +189,7 @@ def test_a_network_from_its_founding_to_its_audit(machine: Machine, tmp_path: Pa
         machine.stop("registry", signal.SIGKILL)
         machine.zl("status", expect=4)
         machine.start("registry", "serve", "--port", url.rpartition(":")[2])
-        for name in ("tax", "transport"):
-            start_node(name)
+        start_nodes("tax", "transport")
         machine.until(lambda s: s["main"]["current"] and not s["alarms"])
         assert client.cosigned().size > held
         assert client.entries(genesis.identity_origin, 2, 3) == [later]
