@@ -255,14 +255,16 @@ def build_app(_: Texts) -> typer.Typer:
         if json_:
             _print(rows)
             return
-        table = Table(box=SIMPLE)
+        table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(_("Id"), no_wrap=True)
-        titles = (_("State"), _("Name"), _("Since"), _("Reason"))
+        titles = (_("State"), _("Name"), _("Since"))
         for title in titles if applications else (*titles, _("Valid until"), _("Anchor")):
-            table.add_column(title, no_wrap=True)
+            table.add_column(title, no_wrap=title != _("State"))
         for row in rows:
             known = states.get(row["state"], row["state"])
-            shown = [row["id"], known, row["masked_name"], row["created"][:10], row["reason"] or ""]
+            if row["reason"]:
+                known += f" ({row['reason']})"
+            shown = [row["id"], known, row["masked_name"], row["created"][:10]]
             if not applications:
                 place = row["anchor_position"]
                 shown += [row["valid_until"][:10], _("pending") if place is None else str(place)]
@@ -296,7 +298,7 @@ def build_app(_: Texts) -> typer.Typer:
         if json_:
             _print([{**asdict(e), "digest": e.digest.hex()} for e in entries[-limit:]])
             return
-        table = Table(box=SIMPLE)
+        table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         for title in (_("No."), _("Time (UTC)"), _("Operator"), _("Action")):
             table.add_column(title, no_wrap=title != _("Operator"))
         table.add_column(_("Record"), no_wrap=True)
