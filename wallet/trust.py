@@ -3,6 +3,9 @@
 Guarantees: a bundle is used only after it was verified against the genesis that was pinned when
 the wallet was made, and never one older than another this wallet has seen, which could hide a
 revocation. What the bundle lacks proves little once it is old; `registry.assurance` judges that.
+
+It does not check that the newer checkpoint extends the older one: that is the nodes' work, and a
+quorum of them would have to break it together.
 """
 
 from __future__ import annotations

@@ -72,6 +72,10 @@ def get(vault: Vault, name: str) -> bytes | None:
     return row[0] if row else None
 
 
+def failures(home: Path) -> int:
+    return int(json.loads((home / ATTEMPTS).read_bytes())["failures"])
+
+
 def fail_once(home: Path, clock: Clock) -> None:
     with pytest.raises(WrongPassphrase):
         Vault.open(home, OTHER, clock)
@@ -143,6 +147,23 @@ def test_an_interrupted_creation_can_be_repeated_and_loses_nothing(
     assert len(list(home.glob(f"{DATA}.orphan-*"))) == 1
 
 
+def test_a_journal_left_behind_does_not_spoil_the_next_vault(
+    vault: Vault, home: Path, tmp_path: Path, clock: Clock
+) -> None:
+    """SQLite would play it back into whatever file has the name."""
+    put(vault, "a", b"before")
+    write_backup(vault, tmp_path / "b")
+    vault.close()
+    crash(home, clock)
+    assert (home / f"{DATA}-journal").exists()
+    (home / HEADER).unlink()
+    restore_backup(tmp_path / "b", home, GOOD)
+    assert not (home / f"{DATA}-journal").exists()
+    again = Vault.open(home, GOOD, clock)
+    assert get(again, "a") == b"before"
+    again.close()
+
+
 # Wrong passphrase and back-off
 
 
@@ -157,7 +178,7 @@ def test_a_wrong_passphrase_then_a_wait_then_the_right_one(
     assert refused.value.exit_code is ExitCode.REJECTED
     clock.wait(1)
     Vault.open(home, GOOD, clock).close()
-    assert not (home / ATTEMPTS).exists()
+    assert failures(home) == 0
 
 
 def test_the_wait_grows_and_is_announced(vault: Vault, home: Path, clock: Clock) -> None:
@@ -201,7 +222,7 @@ def test_a_try_counts_before_it_is_made(
     monkeypatch.setattr("wallet.vault.database.keyfile.unseal", killed)
     with pytest.raises(KeyboardInterrupt):
         Vault.open(home, GOOD, clock)
-    assert json.loads((home / ATTEMPTS).read_bytes())["failures"] == 1
+    assert failures(home) == 1
 
 
 def test_a_damaged_counter_means_the_longest_wait_once(
@@ -322,6 +343,25 @@ def test_a_full_device_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_does_not_keep_the_owner_out(
+    vault: Vault, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening and reading ask for no room."""
+    put(vault, "a", b"1")
+    vault.close()
+    genuine = os.open
+
+    def no_new_file(path: object, flags: int, *rest: int, **names: int) -> int:
+        if flags & os.O_CREAT and not Path(str(path)).exists():
+            raise OSError(28, "No space left on device")
+        return genuine(str(path), flags, *rest, **names)
+
+    monkeypatch.setattr(os, "open", no_new_file)
+    again = Vault.open(home, GOOD, clock)
+    assert get(again, "a") == b"1"
+    again.close()
+
+
 def test_an_error_inside_a_transaction_undoes_it(vault: Vault) -> None:
     with pytest.raises(ZeroDivisionError), vault.transaction():
         put(vault, "a", b"1")
@@ -332,15 +372,20 @@ def test_an_error_inside_a_transaction_undoes_it(vault: Vault) -> None:
 def test_a_crash_inside_a_transaction_undoes_it(vault: Vault, home: Path, clock: Clock) -> None:
     put(vault, "a", b"before")
     vault.close()
+    crash(home, clock)
+    assert (home / f"{DATA}-journal").stat().st_size > 0
+    again = Vault.open(home, GOOD, clock)
+    assert get(again, "a") == b"before"
+    again.close()
+
+
+def crash(home: Path, clock: Clock) -> None:
+    """A process that dies in the middle of a transaction."""
     subprocess.run(
         [sys.executable, "-c", _CRASH, str(home), GOOD, clock.now.isoformat()],
         timeout=60,
         check=False,
     )
-    assert (home / f"{DATA}-journal").stat().st_size > 0
-    again = Vault.open(home, GOOD, clock)
-    assert get(again, "a") == b"before"
-    again.close()
 
 
 _CRASH = """
@@ -390,7 +435,7 @@ def test_a_damaged_header_is_not_called_a_wrong_passphrase(
     (home / HEADER).write_bytes(damage)
     with pytest.raises(VaultCorrupt):
         Vault.open(home, GOOD, clock)
-    assert not (home / ATTEMPTS).exists()
+    assert failures(home) == 0
 
 
 def test_missing_data(vault: Vault, home: Path, clock: Clock) -> None:

@@ -97,6 +97,7 @@ class Vault:
                     )
                     connection.pragma("user_version", SCHEMA_VERSION)
                     connection.execute("COMMIT")
+                Attempts(home / ATTEMPTS, clock).succeeded()  # its room is taken from the start
                 write_atomically(home / HEADER, keyfile.seal(key, passphrase, label=LABEL))
             except BaseException:
                 connection.close()
@@ -211,17 +212,20 @@ class Vault:
 
 
 def set_aside(home: Path) -> None:
-    """Move data without a header out of the way.
+    """Move data without a header out of the way, with its journal.
 
     The header is written last, so this is mostly a creation that was interrupted before anything
-    was stored. It is kept all the same: somebody may still have the header elsewhere.
+    was stored. It is kept all the same: somebody may still have the header elsewhere. A journal
+    left behind would be played back into the new file.
     """
-    orphan = home / DATA
-    if orphan.exists():
-        try:
-            orphan.replace(home / f"{DATA}.orphan-{secrets.token_hex(4)}")
-        except OSError as error:
-            raise storage_error(error) from error
+    name = f"{DATA}.orphan-{secrets.token_hex(4)}"
+    try:
+        for suffix in ("-journal", ""):
+            orphan = home / (DATA + suffix)
+            if orphan.exists():
+                orphan.replace(home / (name + suffix))
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 def _unseal(home: Path, passphrase: str, clock: Clock) -> bytes:

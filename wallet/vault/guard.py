@@ -31,6 +31,9 @@ FREE_TRIES: Final = 2
 FIRST_WAIT_S: Final = 1
 LONGEST_WAIT_S: Final = 900
 
+RECORD_BYTES: Final = 128
+"""Of the counter's file, padded with spaces."""
+
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
@@ -147,10 +150,8 @@ class Attempts:
         return math.ceil(wait_after(failures + 1).total_seconds())
 
     def succeeded(self) -> None:
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error) from error
+        """Take the try back, and all before it."""
+        self._save(0, self._clock())
 
     def _load(self) -> tuple[int, datetime]:
         try:
@@ -158,7 +159,7 @@ class Attempts:
             last = datetime.fromisoformat(record["last"])
             return max(0, int(record["failures"])), last.astimezone(UTC)
         except FileNotFoundError:
-            return 0, datetime.min.replace(tzinfo=UTC)
+            return 0, self._clock()
         except (ValueError, KeyError, TypeError):
             # Damaged, by a crash or by hand: fail closed for the longest wait, once.
             now = self._clock()
@@ -168,5 +169,17 @@ class Attempts:
             raise storage_error(error) from error
 
     def _save(self, failures: int, last: datetime) -> None:
-        record = {"failures": failures, "last": last.astimezone(UTC).isoformat()}
-        write_atomically(self._path, json.dumps(record).encode())
+        # In place and of one size, less than a sector: a full disk must not keep the owner out,
+        # so no room is asked for. A torn write reads as damage and costs the longest wait.
+        record = json.dumps({"failures": failures, "last": last.astimezone(UTC).isoformat()})
+        data = record.encode().ljust(RECORD_BYTES)
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            try:
+                os.pwrite(handle, data, 0)
+                os.ftruncate(handle, len(data))
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise storage_error(error) from error
