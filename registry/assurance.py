@@ -197,7 +197,7 @@ class Assurance:
         scenario = scenario_for_types(credential["type"])
         origin = self.bundle.origin_for(scenario.side_chain)
         if origin is None or origin not in accreditation.chains:
-            raise self.absent(now, AnchorUnknown())
+            raise self.absent(now, AnchorUnknown(reason="its issuer has no chain for it"))
         leaf = anchor_leaf_hash(accreditation.did, anchor_of(credential))
         return self.bundle.anchor(origin, leaf, proof)
 

@@ -209,6 +209,7 @@ class Chains:
             indices = [log.view.index_of(entry.leaf_hash) for entry in submission.entries]
             found = tuple(index for index in indices if index is not None)
             if len(found) == len(indices):
+                self._check_in_force(log, submission, found)
                 return Added(found, repeated=True)
         if log is self.main:
             return self._add_rules(submission)
@@ -224,6 +225,18 @@ class Chains:
                     submission, Progress(sealed=self.catalogue.sealed(origin), lists=lists)
                 )
                 return self._append(log, submission)
+
+    def _check_in_force(self, log: Log, submission: Submission, found: tuple[int, ...]) -> None:
+        """Do not say "it is there" of a rule that a later entry has replaced."""
+        if log is not self.main:
+            return
+        for index, entry in zip(found, submission.entries, strict=True):
+            if not self.governance.in_force(index, entry):
+                raise NotPermitted(
+                    submitter=submission.submitter,
+                    origin=log.origin,
+                    reason=f"entry {index} said this and was replaced since; state another start",
+                )
 
     def _permit(self, submission: Submission, chain: Progress) -> None:
         wrong = check_follows(chain, submission, self._now())

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
 _REFUSED: Final = 422
-_STALE_AFTER_S: Final = 60.0
+_RETRY_FIRST_S: Final = 0.05
+_RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
 
 
 class NodeLink(Protocol):
@@ -52,6 +53,8 @@ class NodeState:
     cosigned_at: datetime | None = None
     error: str | None = None
     refused: bool = False
+    failures: int = 0
+    retry_at: float = 0.0
     task: Future[None] | None = None
 
     @property
@@ -93,7 +96,8 @@ class Cosigning:
     def round(self, signed: SignedCheckpoint, *, timeout: float, patient: bool = False) -> bool:
         """Ask all idle nodes; True when the quorum has cosigned `signed`.
 
-        `patient` waits for every node that was asked, not only for the quorum.
+        `patient` asks those that failed a moment ago, too, and waits for every node, not only
+        for the quorum.
         """
         with self._lock:
             if signed.size != self._size:
@@ -106,6 +110,8 @@ class Cosigning:
             link = links.get(node.name)
             if link is None:
                 node.error = "no address is known"
+            elif not patient and monotonic() < node.retry_at:
+                continue  # it failed a moment ago
             elif node.busy:
                 assert node.task is not None  # noqa: S101 - what busy means
                 pending.add(node.task)
@@ -134,12 +140,15 @@ class Cosigning:
             line = self._exchange(node, link, signed)
         except RegistryError as error:
             node.error = str(error.params.get("reason", error))
+            node.failures += 1
+            node.retry_at = monotonic() + min(_RETRY_MAX_S, _RETRY_FIRST_S * 2**node.failures)
             if node.error != before:
                 log.warning("no cosignature of node %s: %s", node.name, node.error)
             return
         if before is not None:
             log.info("node %s cosigns again", node.name)
         node.error, node.cosigned_at, node.size = None, self._now(), signed.size
+        node.failures, node.retry_at = 0, 0.0
         self._collect(node, signed, line)
 
     def _exchange(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> NoteSignature:

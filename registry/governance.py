@@ -165,9 +165,19 @@ class Governance:
         self.last = index
         self.__dict__.pop("resolver", None)
 
-    def conflict(self, entry: Entry) -> str | None:
-        """Why `entry` cannot come next on the main chain, if so; for the sequencer's door."""
-        return self._conflict(min(self.count, 1), entry)
+    def in_force(self, index: int, entry: Entry) -> bool:
+        """Whether the entry at `index` still counts, and was not replaced by a later one."""
+        held: Accreditation | Entitlement | Resource | None = None
+        match entry.kind:
+            case "issuer":
+                held = self.issuers.get(entry["did"])
+            case "verifier":
+                held = self.verifiers.get(entry["did"])
+            case "entitlement":
+                held = self.entitlements.get(entry["id"])
+            case "resource":
+                held = self.resources.get(entry["url"])
+        return held is None or held.index == index
 
     def _conflict(self, index: int, entry: Entry) -> str | None:
         body = entry.body

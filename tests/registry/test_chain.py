@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,39 @@ def test_an_accreditation_ends_and_what_came_before_stays(chain: Consortium, iss
     assert accreditation is not None
     assert accreditation.covers(START)
     assert not accreditation.covers(chain.now)
+
+
+def test_a_replaced_rule_cannot_be_repeated_in_silence(chain: Consortium) -> None:
+    verifier = chain.add_verifier()
+    assert chain.entitle(verifier.did)
+    chain.entitle(verifier.did)  # the same again: it is there
+    chain.entitle(verifier.did, ["/credentialSubject/name"])
+    with pytest.raises(SubmissionRefused, match="replaced since"):
+        chain.entitle(verifier.did)
+
+
+def test_a_defect_in_the_loop_raises_an_alarm_and_does_not_end_it(
+    chain: Consortium, issuer: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> bytes:
+        raise ZeroDivisionError
+
+    tick = chain.sequencer.chains.tick
+    monkeypatch.setattr(chain.sequencer.chains, "tick", broken)
+    chain.sequencer.start(interval=0.01)
+    wait_for(lambda: "ZL-UNEXPECTED" in chain.sequencer.status()["alarms"])
+    monkeypatch.setattr(chain.sequencer.chains, "tick", tick)
+    submit(chain, issuer, anchors(issuer))
+    wait_for(lambda: chain.client.blocks() != [])
+    wait_for(lambda: chain.sequencer.status()["main"]["current"])
+    assert chain.sequencer.status()["alarms"] == []
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_seals_out_of_time_are_refused(chain: Consortium, issuer: Party) -> None:
