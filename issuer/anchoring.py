@@ -2,8 +2,8 @@
 
 The outbox rows were written in the transactions of what they speak of, with the entry's exact
 bytes. The registry answers a repeated submission of the same entries with the indices it gave
-before, so a row whose answer was lost is simply sent again. A batch that overlaps with one sent
-before is refused as a whole; then its entries are sent one at a time.
+before, so a row whose answer was lost is simply sent again. A batch of which it knows a part is
+refused with the places of that part; then the two parts are sent apart.
 
 Nothing here is urgent for correctness: a credential whose anchor is pending is undetermined at the
 desks, never accepted without it.
@@ -25,7 +25,7 @@ from issuer.office import Office
 from issuer.schema import outbox, status_lists
 from issuer.times import stamp
 from registry.entries import Entry, parse_entry
-from registry.errors import EntriesDuplicate, RegistryError, RegistryUnreachable, SubmissionRefused
+from registry.errors import EntriesDuplicate, RegistryError, RegistryUnreachable
 
 MAX_BATCH: Final = 255
 # The chain takes a status entry only while its time is near the seal's (ten minutes); one that
@@ -99,21 +99,19 @@ class Anchoring:
             while rows := self._batch(after):
                 after = rows[-1].id
                 try:
-                    done = self._submit(rows)
+                    self._submit(rows)
                 except RegistryError as error:
                     trouble = trouble or error.code
                     self._note_failure(rows, error.code)
                     if isinstance(error, RegistryUnreachable):
                         break
                     continue
-                anchored += sum(row.kind == "anchor" for row in done)
-                published += sum(row.kind == "status" for row in done)
-                if len(done) < len(rows):
-                    trouble = trouble or SubmissionRefused.code
+                anchored += sum(row.kind == "anchor" for row in rows)
+                published += sum(row.kind == "status" for row in rows)
             return Sent(anchored, published, self.pending(), trouble)
 
     def _batch(self, after: int) -> list[Any]:
-        """The next pending rows of one chain, oldest first."""
+        """The next pending rows of one chain and kind, oldest first."""
         query = (
             select(outbox)
             .where(outbox.c.state == "pending", outbox.c.id > after)
@@ -122,30 +120,28 @@ class Anchoring:
         )
         with self._office.store.read() as connection:
             rows = list(connection.execute(query))
-        # Up to the first row of another chain: the next round begins there.
+        # Up to the first row that differs: the next round begins there. A list that the chain
+        # refuses must not hold up anchors.
         for position, row in enumerate(rows):
-            if row.origin != rows[0].origin:
+            if (row.origin, row.kind) != (rows[0].origin, rows[0].kind):
                 return rows[:position]
         return rows
 
-    def _submit(self, rows: Sequence[Any]) -> list[Any]:
-        """Submit a batch; the rows that are on the chain now."""
+    def _submit(self, rows: Sequence[Any]) -> None:
+        """Bring a batch to the chain, also when a part of it is there already."""
         try:
             self._submit_once(rows)
-            return list(rows)
-        except (EntriesDuplicate, SubmissionRefused):
-            if len(rows) == 1:
+        except EntriesDuplicate as error:
+            positions = error.params.get("positions")
+            known = frozenset(positions if isinstance(positions, list) else ())
+            parts = [
+                [row for place, row in enumerate(rows) if (place in known) is wanted]
+                for wanted in (True, False)
+            ]
+            if not all(parts):
                 raise
-        done = []
-        for row in rows:
-            try:
-                self._submit_once([row])
-                done.append(row)
-            except RegistryUnreachable:
-                raise
-            except RegistryError as error:
-                self._note_failure([row], error.code)
-        return done
+            for part in parts:
+                self._submit_once(part)
 
     def _submit_once(self, rows: Sequence[Any]) -> None:
         office = self._office

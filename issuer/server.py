@@ -34,6 +34,8 @@ log = logging.getLogger("issuer.server")
 
 CHORE_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 5
+MAX_CONNECTIONS: Final = 512
+"""Beyond these, 503: idle connections must not use up the process's files."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def serve(issuer: Issuer, address: Address, *, announce: Callable[[str], None]) 
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=GRACE_SECONDS,
+            limit_concurrency=MAX_CONNECTIONS,
             ssl_certfile=address.certificate,
             ssl_keyfile=address.key,
             proxy_headers=address.behind_proxy,

@@ -60,17 +60,24 @@ class Store:
         elif not self._path.is_file():
             raise StoreUnavailable
         self._engine = self._make_engine()
+        try:
+            self._prepare(create)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, create: bool) -> None:
         if create:
             with self.write() as connection:
                 metadata.create_all(connection)
                 connection.execute(insert(facts).values(name="schema", value=SCHEMA_VERSION))
-        else:
-            with self.read() as connection:
-                version = connection.execute(
-                    select(facts.c.value).where(facts.c.name == "schema")
-                ).scalar()
-            if version != SCHEMA_VERSION:
-                raise StoreCorrupt(reason="its schema version is unknown")
+            return
+        with self.read() as connection:
+            version = connection.execute(
+                select(facts.c.value).where(facts.c.name == "schema")
+            ).scalar()
+        if version != SCHEMA_VERSION:
+            raise StoreCorrupt(reason="its schema version is unknown")
 
     def _make_engine(self) -> Engine:
         engine = create_engine(
