@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from credentials.anchor import anchor_of
 from credentials.dids import ChainResolver, DocumentResolver, KeyResolver, did_key, key_url
@@ -19,6 +21,7 @@ from issuer.errors import (
     CredentialConfigurationUnknown,
     CredentialRequestMalformed,
     IssuanceDenied,
+    IssuerError,
     KeyProofInvalid,
     NonceInvalid,
     StoreFull,
@@ -262,6 +265,35 @@ def test_requests_out_of_form_are_refused(
     token = redeem(issuer.apply_at_counter(citizen, actor="clerk"))
     with pytest.raises(error):
         issuer.issue(token, request_)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ("credential_configuration_id", "credential_identifier", "proofs", "jwt", "di_vp")
+            ),
+            inner | st.just("ResidentIdentityCredential"),
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(request_=_JSON)
+def test_no_request_does_anything_but_be_refused_by_name(granted: Any, request_: object) -> None:
+    issuer, token = granted
+    with pytest.raises(IssuerError):
+        issuer.issue(token, request_)
+
+
+@pytest.fixture
+def granted(issuer: Issuer, citizen: dict[str, str], redeem: Callable[..., str]) -> Any:
+    return issuer, redeem(issuer.apply_at_counter(citizen, actor="clerk"))
 
 
 @pytest.mark.parametrize("token", [None, "", "A" * 43])

@@ -177,7 +177,7 @@ def test_a_full_disk_is_store_full_and_loses_nothing(
             assert len(list(rows)) == kept > 0
         office.store.close()
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_damaged_store_is_named(open_office: Callable[..., Office]) -> None:
