@@ -1,17 +1,14 @@
 """CBOR-LD against @digitalbazaar/cborld and @digitalbazaar/vpqr, byte for byte where they can.
 
-Install the peers outside the repository and name the place:
-`npm install --prefix DIR` with this folder's package.json, then `ZL_INTEROP_NODE=DIR`.
+Skipped with the reason when node or the packages are absent (see `conftest.py`).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +17,7 @@ from credentials.contexts import bundled_contexts
 from credentials.qr import decode, decode_qr_text, encode, encode_qr_text
 from schemas.names import CONTEXT_V2, PRESENTATION_CONTEXT, RESIDENT_CONTEXT, RESIDENT_SCHEMA
 
-HERE = Path(__file__).parent
-PEERS = ("@digitalbazaar/cborld", "@digitalbazaar/vpqr")
-# The longest a start of node with three documents may take here.
-PATIENCE = 60
+PEERS = ["@digitalbazaar/cborld", "@digitalbazaar/vpqr"]
 
 CREDENTIAL: dict[str, Any] = {
     "@context": [CONTEXT_V2, RESIDENT_CONTEXT],
@@ -101,59 +95,32 @@ PRESENTATION: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def modules() -> Path:
-    """The folder that holds the peers; skips with the reason when something is missing."""
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    place = os.environ.get("ZL_INTEROP_NODE")
-    if not place:
-        pytest.skip("ZL_INTEROP_NODE does not name the folder of the npm peers")
-    missing = [name for name in PEERS if not (Path(place) / "node_modules" / name).is_dir()]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed in ZL_INTEROP_NODE")
-    return Path(place)
-
-
-def ask(
-    modules: Path, steps: list[dict[str, Any]], replaced: dict[str, Any] | None = None
-) -> list[Any]:
-    store = bundled_contexts()
-    request = {
-        "modules": str(modules.resolve()),
-        "contexts": {url: store.document(url) for url in store} | (replaced or {}),
-        "table": json.loads(files("credentials.qr").joinpath("type_table.json").read_text("utf-8")),
-        "steps": steps,
-    }
-    done = subprocess.run(
-        ["node", str(HERE / "cborld_peer.mjs")],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    answers = json.loads(done.stdout)
-    assert [answer["error"] for answer in answers if "error" in answer] == []
-    return [answer["value"] for answer in answers]
+@pytest.fixture
+def ask(ask_peer: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    table = json.loads(files("credentials.qr").joinpath("type_table.json").read_text("utf-8"))
+    return partial(ask_peer, "cborld_peer.mjs", PEERS, table=table)
 
 
 @pytest.mark.parametrize("document", [CREDENTIAL, ODDITIES], ids=["credential", "oddities"])
-def test_credentials_are_the_same_bytes_at_both(modules: Path, document: dict[str, Any]) -> None:
+def test_credentials_are_the_same_bytes_at_both(
+    ask: Callable[..., list[Any]], document: dict[str, Any]
+) -> None:
     ours = encode(document)
-    theirs, read = ask(modules, [{"encode": document}, {"decode": ours.hex()}])
+    theirs, read = ask([{"encode": document}, {"decode": ours.hex()}])
     assert theirs == ours.hex()
     assert read == document
     assert decode(bytes.fromhex(theirs)) == document
 
 
-def test_the_qr_text_of_a_credential_is_read_by_the_peer(modules: Path) -> None:
+def test_the_qr_text_of_a_credential_is_read_by_the_peer(ask: Callable[..., list[Any]]) -> None:
     text = encode_qr_text(CREDENTIAL)
-    (read,) = ask(modules, [{"unframe": text, "header": "VC1-"}])
+    (read,) = ask([{"unframe": text, "header": "VC1-"}])
     assert read == CREDENTIAL == decode_qr_text(text)
 
 
-def test_presentations_are_the_same_bytes_where_the_peer_can_read_contexts(modules: Path) -> None:
+def test_presentations_are_the_same_bytes_where_the_peer_can_read_contexts(
+    ask: Callable[..., list[Any]],
+) -> None:
     # The peer fails on the null context that verifiableCredential has in credentials v2
     # (version 8.1.0). With an empty one in its place it reads our presentations, and its own
     # bytes are ours: the terms that a reset takes away come back with the credential's contexts.
@@ -163,7 +130,7 @@ def test_presentations_are_the_same_bytes_where_the_peer_can_read_contexts(modul
     scoped["@context"] = {}
     ours = encode(PRESENTATION)
     theirs, read = ask(
-        modules, [{"encode": PRESENTATION}, {"decode": ours.hex()}], {CONTEXT_V2: bent}
+        [{"encode": PRESENTATION}, {"decode": ours.hex()}], replaced={CONTEXT_V2: bent}
     )
     assert theirs == ours.hex()
     assert read == PRESENTATION
