@@ -474,14 +474,39 @@ class Entry:
         return self.body[member]
 
 
+def _refuse_number(_: str) -> Any:
+    raise ValueError("no entry holds such a number")
+
+
+def _parse_integer(text: str) -> int:
+    number = int(text)
+    if abs(number) > MAX_SAFE_INTEGER:
+        raise ValueError("not an integer that every reader understands")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_int=_parse_integer, parse_float=_refuse_number, parse_constant=_refuse_number
+)
+
+
+def _canonical(body: Any) -> bytes:
+    """RFC 8785 of a value whose canonical text is ASCII and which holds no fractions.
+
+    There the only differences between it and `json.dumps` are order and spaces; ten times faster.
+    """
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
 def parse_entry(raw: bytes) -> Entry:
     """The entry in `raw`, or EntryMalformed / EntryKindUnknown. Only canonical bytes pass."""
     if len(raw) > MAX_ENTRY_BYTES:
         raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
     try:
-        body = json.loads(raw)
+        body = _DECODER.decode(raw.decode())
         _check_depth(body)
-        canonical = rfc8785.dumps(body)
+        canonical = _canonical(body) if raw.isascii() else rfc8785.dumps(body)
     except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise EntryMalformed(reason="not JSON in canonical form") from error
     if canonical != raw or not isinstance(body, dict):

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 0.2
 ROUND_S: Final = 2.0
+PATIENCE_S: Final = 120.0
 REFRESH_S: Final = 30.0  # cosign an unchanged tree again, so that a fresh bundle is a young one
 RETRY_S: Final = 2.0  # ask nodes again that missed the newest checkpoint
 
@@ -115,7 +116,8 @@ class Sequencer:
         if current and not patient and age < (RETRY_S if behind else REFRESH_S):
             return True
         self._round_at = monotonic()
-        return self._cosigning.round(signed, timeout=ROUND_S, patient=patient)
+        timeout = PATIENCE_S if patient else ROUND_S
+        return self._cosigning.round(signed, timeout=timeout, patient=patient)
 
     def _publish(self, signed: SignedCheckpoint, note: Note) -> None:
         whole = note.encode()

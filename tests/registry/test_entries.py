@@ -17,6 +17,7 @@ from credentials.dids import did_document
 from credentials.keys import PrivateKey
 from registry.entries import (
     KINDS,
+    _canonical,
     access_entry,
     anchor_entry,
     anchor_leaf_hash,
@@ -130,6 +131,27 @@ def test_a_changed_byte_never_gives_the_same_leaf(position: int, value: int) -> 
     raw[position] = value
     with suppress(EntryMalformed):
         assert parse_entry(bytes(raw)).leaf_hash != original
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(max_codepoint=127), max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(max_codepoint=127), max_size=8), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300)
+@given(JSON_VALUES)
+def test_the_fast_way_to_canonical_ascii_is_rfc8785(value: Any) -> None:
+    canonical = rfc8785.dumps(value)
+    assert canonical.isascii()
+    assert _canonical(value) == canonical
 
 
 def test_unknown_kinds_and_versions_are_refused() -> None:
