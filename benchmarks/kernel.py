@@ -8,7 +8,7 @@ from benchmarks.sample import CREATED, issuer_key, resident_credential
 from benchmarks.timing import rates, ratios
 from credentials.canonical import default_canonicalizer
 from credentials.dids import KeyResolver
-from credentials.proofs import add_proof, derive_proof, verify_proof
+from credentials.proofs import add_proof, derive, verify_proof
 from schemas.scenario import load_scenario
 
 _HASH_DATA = bytes(64)
@@ -70,10 +70,8 @@ def _selective(side: str) -> Callable[[], list[float]]:
             return rates(issue)
         signed = issue()
         if side == "derive":
-            return rates(
-                lambda: derive_proof(signed, selective_pointers=shown, canonicalizer=canonicalizer)
-            )
-        derived = derive_proof(signed, selective_pointers=shown, canonicalizer=canonicalizer)
+            return rates(lambda: derive(signed, shown, canonicalizer=canonicalizer))
+        derived = derive(signed, shown, canonicalizer=canonicalizer)
         return rates(
             lambda: verify_proof(
                 derived, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
