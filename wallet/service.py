@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from credentials.keyfile import RECOMMENDED, Cost
 from schemas.errors import ZhenglianError
 from schemas.texts import Texts, load_texts, localize
 from wallet.history import History, entry_view, pick, title
@@ -106,8 +107,11 @@ class Wallet:
         language: str = "en",
         clock: Clock = now_utc,
         transport: httpx.BaseTransport | None = None,
+        cost: Cost = RECOMMENDED,
     ) -> Self:
         """Make the vault and open it. Call `refresh` next: until then no issuer is known.
+
+        `cost` is what each guess at the passphrase costs.
 
         Raises WeakPassphrase, VaultExists, GenesisInvalid.
         """
@@ -117,7 +121,7 @@ class Wallet:
 
         Genesis.parse(genesis)
         address = check_address(registry_url)
-        vault = Vault.create(home, passphrase, clock)
+        vault = Vault.create(home, passphrase, clock, cost=cost)
         try:
             Trust.pin(vault, genesis, address)
             return cls(vault, language=language, clock=clock, transport=transport)

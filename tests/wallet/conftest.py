@@ -154,6 +154,7 @@ class Town:
             registry_url=REGISTRY,
             clock=self.clock,
             transport=self.wires,
+            cost=COST_FLOOR,
         )
         self.wallets.append(wallet)
         wallet.refresh()

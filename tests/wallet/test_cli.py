@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from credentials.keyfile import COST_FLOOR
 from credentials.qr import draw, read_one
 from tests.wallet.conftest import ISSUER, PASSPHRASE, REGISTRY, Town
 from verifier.pipeline import Answer
@@ -44,7 +45,8 @@ def zl(
     """`zl wallet …` in this process, on the town's wires and clock."""
     for name in ("create", "open"):
         genuine = getattr(Wallet, name)
-        wired = partial(genuine, clock=town.clock, transport=town.wires)
+        cost = {"cost": COST_FLOOR} if name == "create" else {}
+        wired = partial(genuine, clock=town.clock, transport=town.wires, **cost)
         monkeypatch.setattr(Wallet, name, staticmethod(wired))
     home = tmp_path / "cli"
     (tmp_path / "secret").write_text(PASSPHRASE + "\n", encoding="utf-8")

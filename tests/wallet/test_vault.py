@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from credentials.keyfile import COST_FLOOR
 from schemas.errors import ExitCode
 from wallet.errors import (
     BackOff,
@@ -58,7 +59,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def vault(home: Path, clock: Clock) -> Iterator[Vault]:
-    vault = Vault.create(home, GOOD, clock)
+    vault = Vault.create(home, GOOD, clock, cost=COST_FLOOR)
     yield vault
     vault.close()
 
@@ -143,7 +144,7 @@ def test_an_interrupted_creation_can_be_repeated_and_loses_nothing(
 ) -> None:
     vault.close()
     (home / HEADER).unlink()  # as if the process had died before the header was written
-    Vault.create(home, OTHER, clock).close()
+    Vault.create(home, OTHER, clock, cost=COST_FLOOR).close()
     assert len(list(home.glob(f"{DATA}.orphan-*"))) == 1
 
 

@@ -78,8 +78,12 @@ class Vault:
         return (home / HEADER).is_file()
 
     @classmethod
-    def create(cls, home: Path, passphrase: str, clock: Clock) -> Self:
-        """Raises WeakPassphrase, VaultExists, VaultLocked, VaultFull, VaultUnwritable."""
+    def create(
+        cls, home: Path, passphrase: str, clock: Clock, *, cost: keyfile.Cost = keyfile.RECOMMENDED
+    ) -> Self:
+        """`cost` is what each guess at the passphrase costs; tests ask for the least.
+
+        Raises WeakPassphrase, VaultExists, VaultLocked, VaultFull, VaultUnwritable."""
         require_strength(passphrase)
         make_folder(home)
         lock = Lock(home / LOCK)
@@ -98,7 +102,9 @@ class Vault:
                     connection.pragma("user_version", SCHEMA_VERSION)
                     connection.execute("COMMIT")
                 Attempts(home / ATTEMPTS, clock).succeeded()  # its room is taken from the start
-                write_atomically(home / HEADER, keyfile.seal(key, passphrase, label=LABEL))
+                write_atomically(
+                    home / HEADER, keyfile.seal(key, passphrase, label=LABEL, cost=cost)
+                )
             except BaseException:
                 connection.close()
                 raise
