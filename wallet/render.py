@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from schemas.texts import Texts
@@ -48,10 +47,11 @@ class Renderer:
         self._texts = _
 
     def _line(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style))
+        # Unwrapped: a line is for `grep` as much as for eyes, and terminals wrap by themselves.
+        self._console.print(Text(text, style=style), soft_wrap=True)
 
     def _pair(self, name: str, value: str, style: str = "") -> None:
-        self._console.print(Text.assemble((f"  {name}: ", "dim"), (value, style)))
+        self._console.print(Text.assemble((f"  {name}: ", "dim"), (value, style)), soft_wrap=True)
 
     # -- credentials --------------------------------------------------------------------------
 
@@ -60,18 +60,17 @@ class Renderer:
         if not found:
             self._line(_("No credentials yet."))
             return
-        table = Table(box=None, pad_edge=False)
-        for heading in (_("Identifier"), _("Credential"), _("Issuer"), _("State"), _("Chain")):
-            table.add_column(heading)
         for view in found:
-            table.add_row(
-                view.id,
-                Text(view.title),
-                Text(view.issuer_name),
-                Text(view.state_text, style=_STATE_STYLES.get(view.state, "")),
-                Text(view.anchor_text),
+            self._console.print(
+                Text.assemble(
+                    (f"{view.id}  ", "dim"),
+                    (f"{view.title}  ", "bold"),
+                    (view.state_text, _STATE_STYLES.get(view.state, "")),
+                ),
+                soft_wrap=True,
             )
-        self._console.print(table)
+            self._pair(_("Issuer"), view.issuer_name)
+            self._pair(_("Chain"), view.anchor_text)
 
     def credential(self, view: CredentialView) -> None:
         _ = self._texts
