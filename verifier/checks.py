@@ -202,7 +202,8 @@ class Binding:
 
     def __call__(self, case: Case, known: Knowledge) -> str:
         assert case.presentation is not None  # noqa: S101 - set by Holder, which runs before
-        subject = case.credential["credentialSubject"].get("id")
+        described = case.credential.get("credentialSubject")
+        subject = described.get("id") if isinstance(described, Mapping) else None
         if not isinstance(subject, str) or not hmac.compare_digest(
             subject.encode(), case.presentation.holder.encode()
         ):

@@ -104,6 +104,15 @@ class DeskExists(VerifierError):
     hint = "Choose another home with ZL_HOME. A desk's key and journal are never overwritten."
 
 
+class DeskPassphrase(VerifierError):
+    """The passphrase does not open the desk's key. Not REJECTED: nothing was verified."""
+
+    code = "ZL-DESK-PASSPHRASE"
+    exit_code = ExitCode.USAGE
+    message = "The passphrase does not open this desk's key."
+    hint = "Nothing was decided. Try again; each wrong try makes the next one wait longer."
+
+
 class BundleMissing(VerifierError):
     """The desk never synchronised."""
 

@@ -7,18 +7,21 @@ was set up with `--unencrypted-key` (an unattended counter); then only file perm
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from credentials.dids import did_document
+from credentials.errors import WrongPassphrase
 from credentials.keyfile import seal, unseal
 from credentials.keys import PrivateKey
 from registry.assurance import Policy
 from registry.trust import Genesis
-from verifier.errors import DeskExists, DeskMissing, FileUnusable
+from schemas.backoff import FAILURES_FILE, BackOff
+from verifier.errors import DeskExists, DeskMissing, DeskPassphrase, FileUnusable
 
 KEY_FRAGMENT: Final = "desk-1"
 KEY_FILE: Final = "desk.key"
@@ -76,15 +79,27 @@ def load_settings(home: Path) -> Settings:
         raise FileUnusable(path=path, reason=type(error).__name__) from error
 
 
-def load_key(home: Path, passphrase: str | None) -> PrivateKey:
-    """The desk's key. `passphrase` is needed when it is sealed. Raises `WrongPassphrase`."""
+def load_key(
+    home: Path, passphrase: str | None, *, sleep: Callable[[float], None] = time.sleep
+) -> PrivateKey:
+    """The desk's key. `passphrase` is needed when it is sealed.
+
+    Each wrong one makes the next try wait longer. Raises `DeskPassphrase`, `FileUnusable`.
+    """
     path = home / KEY_FILE
     try:
         data = path.read_bytes()
     except OSError as error:
         raise FileUnusable(path=path, reason=error.strerror or "unreadable") from error
     if len(data) != RAW_KEY:
-        data = unseal(data, passphrase or "", label=LABEL)
+        counter = home / FAILURES_FILE
+        try:
+            with BackOff(counter, lambda: datetime.now(UTC), sleep).attempt(WrongPassphrase):
+                data = unseal(data, passphrase or "", label=LABEL)
+        except WrongPassphrase as error:
+            raise DeskPassphrase from error
+        except OSError as error:
+            raise FileUnusable(path=counter, reason=error.strerror or "unwritable") from error
     return PrivateKey.from_bytes("P-256", data)
 
 
