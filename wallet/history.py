@@ -77,10 +77,11 @@ class History:
         presentation: str | None = None,
     ) -> int:
         """Write an entry and return its number. A `nonce` is kept as a digest, and once only."""
-        self._vault.execute(
+        # One statement: between two, another thread could write an entry of its own.
+        row = self._vault.one(
             "INSERT INTO history (time, kind, outcome, party_did, party_name, scenario, purpose,"
             " legal_basis, entitlement, claims, nonce_digest, presentation)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 self._clock().isoformat(),
                 kind.value,
@@ -96,8 +97,7 @@ class History:
                 presentation,
             ),
         )
-        row = self._vault.one("SELECT last_insert_rowid()")
-        assert row is not None  # noqa: S101 - SQLite always answers this
+        assert row is not None  # noqa: S101 - an insert that returns gives its row
         return int(row[0])
 
     def complete(self, entry: int, *, scenario: str | None = None) -> None:

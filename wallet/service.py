@@ -28,6 +28,7 @@ from wallet.views import (
     AnchorState,
     ApplicationView,
     AuditEntry,
+    CredentialState,
     CredentialView,
     HistoryEntry,
     HistoryKind,
@@ -217,7 +218,14 @@ class Wallet:
         assurance = self._trust.assurance()
         for held in self._holder.all():
             say(_("Checking a credential …"))
-            state, as_of = judge_status(assurance, held.document, self._clock())
+            try:
+                state, as_of = judge_status(assurance, held.document, self._clock())
+            except ZhenglianError as error:
+                # One list that is wrong must not keep the others from being read.
+                problems.append(localize(error, self.language)["message"])
+                state, as_of = CredentialState.UNKNOWN, None
+            if state is CredentialState.UNKNOWN and held.status is CredentialState.REVOKED:
+                state, as_of = held.status, held.status_as_of  # final, whoever hides the list
             self._holder.set_status(held, state, as_of)
             try:
                 anchored += self._refresh_anchor(client, held)

@@ -12,7 +12,7 @@ from credentials.dids import did_key
 from schemas.errors import ZhenglianError
 from tests.wallet.conftest import Town
 from wallet.errors import RequestAnswered, UnknownCredential
-from wallet.views import CredentialState, PresentationReady
+from wallet.views import CredentialState, HistoryKind, Outcome, PresentationReady
 
 
 def test_each_credential_has_a_key_of_its_own(town: Town) -> None:
@@ -76,11 +76,42 @@ def test_a_missing_status_list_is_unknown_and_never_revoked(town: Town) -> None:
     """The registry may leave the list's document out of a bundle; it cannot make that a no."""
     wallet = town.wallet()
     number = town.credential(wallet)
+    hide_lists(town)
+    wallet.refresh()
+    assert wallet.credential(number).state is CredentialState.UNKNOWN
+
+
+def test_a_revocation_once_seen_is_not_forgotten(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    record = town.issuer.records.credentials()[0].id
+    town.issuer.change("revoke", [record], reason="holder-request", actor="op")
+    town.step()
+    wallet.refresh()
+    hide_lists(town)
+    assert wallet.refresh().changed == ()
+    assert wallet.credential(number).state is CredentialState.REVOKED
+
+
+def test_a_suspension_is_lifted(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    record = town.issuer.records.credentials()[0].id
+    for action, reason, state in (
+        ("suspend", "under-review", CredentialState.SUSPENDED),
+        ("reinstate", "review-closed", CredentialState.VALID),
+    ):
+        town.issuer.change(action, [record], reason=reason, actor="op")
+        town.step()
+        wallet.refresh()
+        assert wallet.credential(number).state is state
+
+
+def hide_lists(town: Town) -> None:
+    """The registry no longer has the documents of the status lists, whose digests are chained."""
     for document in (town.home / "registry" / "status-lists").iterdir():
         document.unlink()
     town.step()
-    wallet.refresh()
-    assert wallet.credential(number).state is CredentialState.UNKNOWN
 
 
 def test_two_threads_cannot_answer_one_request(town: Town) -> None:
@@ -127,3 +158,20 @@ def test_reading_goes_on_while_another_thread_writes(town: Town) -> None:
     for thread in threads:
         thread.join(30)
     assert failures == []
+
+
+def test_entries_of_many_threads_are_told_apart(town: Town) -> None:
+    history = town.wallet()._history
+    numbers: list[int] = []
+
+    def write() -> None:
+        for _ in range(50):
+            number = history.begin(HistoryKind.REMOVAL, outcome=Outcome.DONE)
+            numbers.append(number)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(set(numbers)) == 200
