@@ -24,7 +24,8 @@ Paths hang under the credential issuer identifier (the issuer's public URL):
 
 Errors are ``{"error", "error_description"}`` with the codes of OpenID4VCI §6.3 and §8.3.1 (RFC 6749
 §5.2, RFC 6750 §3); ``/applications`` answers ``{"error": "invalid_application" |
-"application_replayed" | "temporarily_unavailable", "code": <ZL code>, "field", "rule"}``.
+"application_replayed" | "too_many_applications" | "temporarily_unavailable", "code": <ZL code>,
+"field", "rule"}``.
 No answer and no log line holds a personal value, but for the credential itself, which goes to
 whoever holds the access token and the key.
 """
@@ -49,6 +50,7 @@ from issuer.errors import (
     ApplicationForged,
     ApplicationMalformed,
     ApplicationReplayed,
+    ApplicationsTooFrequent,
     CredentialConfigurationUnknown,
     CredentialRequestMalformed,
     GrantUnsupported,
@@ -104,6 +106,7 @@ _ANSWERS: Final[Mapping[type[ZhenglianError], tuple[int, str]]] = {
     ApplicationMalformed: (400, "invalid_application"),
     ApplicationForged: (400, "invalid_application"),
     ApplicationReplayed: (409, "application_replayed"),
+    ApplicationsTooFrequent: (429, "too_many_applications"),
     RecordUnknown: (404, "not_found"),
     StatusListUnknown: (404, "not_found"),
     # the house

@@ -29,6 +29,7 @@ from issuer.errors import (
     ApplicationForged,
     ApplicationMalformed,
     ApplicationReplayed,
+    ApplicationsTooFrequent,
     IssuerError,
     RecordUnknown,
     TooManyWaiting,
@@ -50,6 +51,10 @@ MAX_JTI: Final = 128
 FRESHNESS: Final = timedelta(minutes=5)
 # Unanswered applications are rows on the disk that any stranger can cause.
 MAX_WAITING: Final = 10_000
+# Every online application is good for five guesses at a transaction code, by whoever knows the
+# citizen's data. Ten a day leave a guesser one chance in 20,000, and an honest applicant plenty.
+# Whoever spends them all sends the citizen to the counter for a day; that is the lesser harm.
+MAX_ONLINE_A_DAY: Final = 10
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(minutes=10)
@@ -98,7 +103,7 @@ class Enrolment:
         """Check and keep a signed application; returns its id. Nobody was asked yet.
 
         Raises `ApplicationMalformed`, `ApplicationForged`, `ApplicationReplayed`,
-        `TooManyWaiting`.
+        `ApplicationsTooFrequent`, `TooManyWaiting`.
         """
         now = self._office.clock()
         key, payload = self._open(token)
@@ -247,6 +252,7 @@ class Enrolment:
         office = self._office
         application = office.new_id()
         now = office.clock()
+        person = office.sealer.tag("person", data["citizenNumber"])
         sealed = office.sealer.seal(
             "applications", application, json.dumps(data, ensure_ascii=False).encode()
         )
@@ -258,12 +264,15 @@ class Enrolment:
                 raise TooManyWaiting
             if spend is not None and not spend_once(connection, spend, now + 2 * FRESHNESS):
                 raise ApplicationReplayed
+            if channel == "online" and _online_today(connection, person, now) >= MAX_ONLINE_A_DAY:
+                raise ApplicationsTooFrequent
             connection.execute(
                 insert(applications).values(
                     id=application,
                     channel=channel,
                     state="waiting",
                     masked_name=mask_name(data["name"]),
+                    person_tag=person,
                     holder_key=holder_key,
                     created=stamp(now),
                     updated=stamp(now),
@@ -302,6 +311,15 @@ def find(connection: Connection, application: str) -> Any:
     if row is None:
         raise RecordUnknown(record="application")
     return row
+
+
+def _online_today(connection: Connection, person: bytes, now: datetime) -> int:
+    query = select(func.count()).where(
+        applications.c.person_tag == person,
+        applications.c.channel == "online",
+        applications.c.created > stamp(now - timedelta(days=1)),
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def view(row: Any) -> Application:

@@ -135,6 +135,13 @@ class TooManyWaiting(IssuerError):
     hint = "Try again when the authority answers again."
 
 
+class ApplicationsTooFrequent(IssuerError):
+    code = "ZL-APPLICATION-TOO-FREQUENT"
+    exit_code = ExitCode.REJECTED
+    message = "Too many applications were made online for this person today."
+    hint = "Apply again tomorrow, or at the counter."
+
+
 class AuthorityUnreachable(IssuerError):
     code = "ZL-AUTHORITY-UNREACHABLE"
     message = "The authority cannot be reached."

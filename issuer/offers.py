@@ -3,7 +3,8 @@
 OpenID4VCI 1.0 §3.5, §4.1.1, §6. The pre-authorized code is 256 random bits and stands in the offer,
 so it may be seen by whoever sees the applicant's screen. The transaction code is six random digits
 that never stand in the offer, an answer or a log; five wrong ones lock the offer, so guessing
-succeeds once in 200,000 offers. Both die with the offer, and with the first use.
+succeeds once in 200,000 offers (and `issuer.enrolment` bounds how many a stranger can cause). Both
+die with the offer, and with the first use.
 
 The store keeps a digest of the one and a keyed tag of the other: a stolen store opens no offer.
 """

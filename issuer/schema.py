@@ -41,6 +41,7 @@ applications = Table(
     Column("state", Text, nullable=False),  # waiting | approved | offered | refused | issued
     Column("reason", Text),  # why refused: a code, never a value
     Column("masked_name", Text, nullable=False),
+    Column("person_tag", LargeBinary, nullable=False),  # keyed tag of the citizen number
     Column("holder_key", Text),  # multikey; set for online applications
     Column("created", Text, nullable=False),
     Column("updated", Text, nullable=False),
@@ -53,6 +54,7 @@ applications = Table(
     Column("sealed", LargeBinary, nullable=False),
     Index("applications_by_state", "state", "next_ask"),
     Index("applications_by_creation", "created"),
+    Index("applications_by_person", "person_tag", "created"),
 )
 
 # jti of applications and nonces of key proofs that were used, until they would be stale anyway.

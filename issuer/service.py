@@ -180,8 +180,12 @@ class Issuer:
         issuer._closers.append(late.close)
         if isinstance(asked, AuthorityClient):
             issuer._closers.append(asked.close)
-        with store.write() as connection:
-            statuslists.ensure_lists(office, connection)
+        try:
+            with store.write() as connection:
+                statuslists.ensure_lists(office, connection)
+        except BaseException:
+            issuer.close()
+            raise
         return issuer
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from issuer.errors import (
     ApplicationForged,
     ApplicationMalformed,
     ApplicationReplayed,
+    ApplicationsTooFrequent,
     AuthorityUnreachable,
     RecordUnknown,
     TooManyWaiting,
@@ -279,6 +280,24 @@ def test_a_signature_for_others_by_others_or_of_another_kind_is_refused(
     for token in malformed:
         with pytest.raises(ApplicationMalformed):
             enrolment.receive_online(token)
+
+
+def test_one_person_has_ten_online_applications_a_day(
+    enrolment: Enrolment,
+    citizen: dict[str, str],
+    sign_application: Callable[..., str],
+    clock: Any,
+) -> None:
+    def apply() -> str:
+        return enrolment.receive_online(sign_application(PrivateKey.generate("P-256"), citizen))
+
+    for _ in range(module.MAX_ONLINE_A_DAY):
+        apply()
+    with pytest.raises(ApplicationsTooFrequent):
+        apply()
+    assert enrolment.receive_at_counter(citizen, actor="clerk")
+    clock.advance(days=1)
+    assert apply()
 
 
 def test_a_flood_of_applications_has_an_end(
