@@ -28,7 +28,14 @@ from credentials.errors import CredentialError
 from credentials.keys import PrivateKey
 from credentials.proofs import verify_proof
 from registry.catalogue import Catalogue
-from registry.entries import Entry, document_digest, encode_digest, is_digest, make_entry
+from registry.entries import (
+    Entry,
+    document_digest,
+    encode_digest,
+    encode_time,
+    is_digest,
+    make_entry,
+)
 from registry.errors import (
     ChainInvalid,
     EntryMalformed,
@@ -39,13 +46,17 @@ from registry.errors import (
     StoreFull,
     SubmissionMalformed,
 )
-from registry.following import Progress, check_follows
+from registry.following import SEAL_TOLERANCE, Progress, check_follows
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.governance import Governance, lists_digest
 from registry.log import Log
 from registry.note import ED25519, NoteSigner, VerifierKey
 from registry.submission import Submission, seal
 from registry.trust.load import MAX_LIST_BYTES
+
+DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
+"""How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
+no two submitters with wrong clocks, let in at once, can make the nodes refuse the chain."""
 
 CHAINS: Final = "chains"
 DOCUMENTS: Final = "status-lists"
@@ -159,6 +170,8 @@ class Chains:
         self.genesis: Final = genesis
         self._keys = keys
         self._now = now
+        self._clock_lock = threading.Lock()
+        self._latest = genesis.created
         self._gate = _Gate()
         self._main_lock = threading.RLock()
         self._status_locks: dict[str, threading.Lock] = {}
@@ -238,8 +251,17 @@ class Chains:
                     reason=f"entry {index} said this and was replaced since; state another start",
                 )
 
+    def _time(self) -> datetime:
+        """The clock, which here never goes back: seals are judged by it, and it makes some."""
+        with self._clock_lock:
+            self._latest = max(self._latest, self._now())
+            return self._latest
+
     def _permit(self, submission: Submission, chain: Progress) -> None:
-        wrong = check_follows(chain, submission, self._now())
+        now = self._time()
+        wrong = check_follows(chain, submission, now)
+        if abs(submission.time - now) > DOOR_TOLERANCE:
+            wrong = f"sealed at {encode_time(submission.time)}, too far from {encode_time(now)}"
         if wrong:
             raise NotPermitted(
                 submitter=submission.submitter, origin=submission.origin, reason=wrong
@@ -320,7 +342,7 @@ class Chains:
             submitter=self.genesis.operator,
             key_url=key_url(self._keys.operator.public_key),
             signer=self._keys.operator,
-            now=self._now(),
+            now=self._time(),
         )
         added = self._append(self.main, submission)
         if added.indices != tuple(range(base, base + len(entries))):

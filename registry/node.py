@@ -40,7 +40,6 @@ from registry.errors import (
     NoteMalformed,
     NoteUnsigned,
     RegistryError,
-    RegistryUnreachable,
 )
 from registry.following import Follower, Read
 from registry.genesis import Genesis
@@ -49,6 +48,7 @@ from registry.limits import MAX_NOTE_BYTES, MAX_PROOF_HASHES
 from registry.merkle import verify_consistency
 from registry.node_store import MIRROR_FILE, Cosigned, NodeStore
 from registry.note import Note, NoteSigner, VerifierKey
+from schemas.errors import ExitCode
 
 log = logging.getLogger(__name__)
 
@@ -182,10 +182,11 @@ class Node:
         try:
             self._check_growth(latest, signed, request.proof)
             self._check_entries(signed)
-        except RegistryUnreachable as error:
-            return Answer.text(503, f"{error.code}: {error}")
         except RegistryError as error:
             reason = f"{error.code}: {error}"
+            if error.exit_code is ExitCode.ENVIRONMENT:
+                # A full disk or an unreachable registry says nothing about the chain.
+                return Answer.text(503, reason)
             self._store.record_refusal(self._now(), reason, request.note)
             return Answer.text(422, reason)
         return self._cosign(latest, signed)

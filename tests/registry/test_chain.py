@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from registry.chain import Chains
 from registry.entries import access_entry, anchor_entry, make_entry, status_entry
 from registry.errors import (
     EntriesDuplicate,
+    NotPermitted,
     RegistryExists,
     RegistryUnreachable,
     StoreFull,
@@ -239,23 +241,40 @@ def wait_for(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def sealed_at(chain: Consortium, party: Party, moment: datetime) -> bytes:
+    return seal(
+        chain.genesis.identity_origin,
+        anchors(party),  # type: ignore[arg-type]
+        submitter=party.did,
+        key_url=party.key_url,
+        signer=party.key,
+        now=moment,
+    ).encode()
+
+
 def test_seals_out_of_time_are_refused(chain: Consortium, issuer: Party) -> None:
-    origin = chain.genesis.identity_origin
-    submit(chain, issuer, anchors(issuer))
-    chain.settle()
-    for minutes in (-11, 11):
-        body = seal(
-            origin,
-            anchors(issuer),  # type: ignore[arg-type]
-            submitter=issuer.did,
-            key_url=issuer.key_url,
-            signer=issuer.key,
-            now=chain.now.replace(hour=9 + (minutes > 0), minute=minutes % 60)
-            if minutes > 0
-            else chain.now.replace(hour=8, minute=49),
-        ).encode()
-        with pytest.raises(Exception, match="sealed at"):
-            chain.sequencer.chains.add(origin, body)
+    chain.advance(hours=1)
+    for minutes in (-6, -60, 6, 60):
+        body = sealed_at(chain, issuer, chain.now + timedelta(minutes=minutes))
+        with pytest.raises(NotPermitted, match="sealed at"):
+            chain.sequencer.chains.add(chain.genesis.identity_origin, body)
+
+
+def test_submitters_with_wrong_clocks_cannot_make_the_nodes_refuse(
+    chain: Consortium, issuer: Party
+) -> None:
+    chain.advance(hours=1)
+    for minutes in (5, -5, 5):  # side by side, before any checkpoint
+        body = sealed_at(chain, issuer, chain.now + timedelta(minutes=minutes))
+        chain.sequencer.chains.add(chain.genesis.identity_origin, body)
+    assert chain.settle()
+    chain.advance(hours=-1)  # the sequencer's clock goes back: it keeps to the latest time
+    body = sealed_at(chain, issuer, chain.now)
+    with pytest.raises(NotPermitted):
+        chain.sequencer.chains.add(chain.genesis.identity_origin, body)
+    chain.advance(hours=1)
+    assert chain.settle()
+    assert chain.sequencer.status()["alarms"] == []
 
 
 def test_status_lists_go_forward_only(chain: Consortium, issuer: Party) -> None:

@@ -27,6 +27,7 @@ from registry.errors import (
     RegistryUnreachable,
     StoreFailed,
     StoreForeign,
+    StoreFull,
     StoreLocked,
 )
 from registry.following import submissions
@@ -504,6 +505,21 @@ def test_a_node_that_cannot_read_says_try_again(liar: Liar) -> None:
     answer = liar.ask(0)
     assert answer.status == 503
     assert liar.node.status()["refusals"] == []
+
+
+def test_a_full_disk_is_no_refusal_and_leaves_nothing_half_done(
+    liar: Liar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull(store="node")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NodeStore, "save_progress", full)
+        assert liar.ask(0).status == 503
+    status = liar.node.status()
+    assert status["refusals"] == []
+    assert status["mirrored"] == {}
+    assert liar.ask(0).status == 200
 
 
 def test_entries_that_do_not_fit_the_checkpoint_are_refused(liar: Liar) -> None:
