@@ -16,7 +16,7 @@ def make_private_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _cause(error) from error
+        raise store_error(error) from error
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -42,8 +42,9 @@ def write_private(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise _cause(error) from error
+        raise store_error(error) from error
 
 
-def _cause(error: OSError) -> StoreFull | StoreUnavailable:
+def store_error(error: OSError) -> StoreFull | StoreUnavailable:
+    """What kept a file from being used, by its name."""
     return StoreFull() if error.errno in FULL_ERRNOS else StoreUnavailable()

@@ -5,8 +5,7 @@ credentials (ecdsa-sd-2023 asks for P-256), the Ed25519 key that signs status li
 seals and requests to the authority, and the data key of the store.
 
 A wrong passphrase costs a delay that doubles with each failure in a row and survives the process
-(`<home>/passphrase-failures.json`). That slows a person or script at this machine. Whoever can copy
-or write the home is held back by argon2id alone.
+(`schemas.backoff`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,15 +22,13 @@ from credentials.errors import KeyInvalid, WrongPassphrase
 from credentials.keyfile import RECOMMENDED, Cost, seal, unseal
 from credentials.keys import PrivateKey, PublicKey
 from issuer.errors import KeyringCorrupt, NotInitialised
-from issuer.files import write_private
+from issuer.files import store_error, write_private
 from issuer.sealing import DATA_KEY_BYTES
-from issuer.times import Clock, moment_of, stamp, system_clock
+from issuer.times import Clock, system_clock
+from schemas.backoff import FAILURES_FILE, BackOff
 
 _LABEL: Final = "zhenglian issuer keyring"
 KEYRING_FILE: Final = "keys.json"
-FAILURES_FILE: Final = "passphrase-failures.json"
-FIRST_DELAY_SECONDS: Final = 1.0
-MAX_DELAY_SECONDS: Final = 60.0
 
 CREDENTIAL_FRAGMENT: Final = "credential"
 STATUS_FRAGMENT: Final = "status"
@@ -93,19 +89,17 @@ class Keyring:
         clock: Clock = system_clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Self:
-        """Raises `NotInitialised`, `WrongPassphrase`, `KeyringCorrupt`."""
+        """Raises `NotInitialised`, `WrongPassphrase`, `KeyringCorrupt` and store errors."""
         try:
             sealed = (home / KEYRING_FILE).read_bytes()
         except FileNotFoundError as error:
             raise NotInitialised(home=home) from error
         backoff = BackOff(home / FAILURES_FILE, clock, sleep)
-        backoff.wait()
         try:
-            content = unseal(sealed, passphrase, label=_LABEL)
-        except WrongPassphrase:
-            backoff.failed()
-            raise
-        backoff.succeeded()
+            with backoff.attempt(WrongPassphrase):
+                content = unseal(sealed, passphrase, label=_LABEL)
+        except OSError as error:
+            raise store_error(error) from error
         try:
             fields = json.loads(content)
             return cls(
@@ -116,44 +110,6 @@ class Keyring:
             )
         except (ValueError, KeyError, TypeError, KeyInvalid) as error:
             raise KeyringCorrupt from error
-
-
-class BackOff:
-    """A growing delay before the next try, remembered in a file."""
-
-    def __init__(self, path: Path, clock: Clock, sleep: Callable[[float], None]) -> None:
-        self._path = path
-        self._clock = clock
-        self._sleep = sleep
-
-    def wait(self) -> None:
-        """Sleep until the next try is due."""
-        failures, last = self._read()
-        if failures == 0 or last is None:
-            return
-        delay = min(FIRST_DELAY_SECONDS * 2 ** min(failures - 1, 16), MAX_DELAY_SECONDS)
-        # A clock that was set back must not lock the operator out for longer than the delay.
-        since = max(0.0, (self._clock() - last).total_seconds())
-        if since < delay:
-            self._sleep(delay - since)
-
-    def failed(self) -> None:
-        failures, _ = self._read()
-        state = {"failures": failures + 1, "last": stamp(self._clock())}
-        write_private(self._path, json.dumps(state).encode())
-
-    def succeeded(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-    def _read(self) -> tuple[int, datetime | None]:
-        try:
-            state = json.loads(self._path.read_bytes())
-            return int(state["failures"]), moment_of(state["last"])
-        except FileNotFoundError:
-            return 0, None
-        except (ValueError, KeyError, TypeError):
-            # Damaged, so perhaps tampered with: the longest delay, from now.
-            return 64, self._clock()
 
 
 def _text(secret: bytes) -> str:

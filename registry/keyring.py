@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
@@ -18,6 +20,7 @@ from credentials.keyfile import seal, unseal
 from credentials.keys import KeyType, PrivateKey
 from credentials.multibase import base64url_decode, base64url_encode
 from registry.errors import KeyringMalformed, RegistryAbsent, RegistryExists, StoreFailed
+from schemas.backoff import FAILURES_FILE, BackOff
 
 SEALED: Final = "keys.sealed.json"
 PLAIN: Final = "keys.plain.json"
@@ -61,8 +64,13 @@ def is_sealed(folder: Path) -> bool:
     return (folder / SEALED).exists()
 
 
-def load_keys(folder: Path, passphrase: str | None) -> dict[str, PrivateKey]:
-    """The keys by name. Raises RegistryAbsent, WrongPassphrase, KeyringMalformed."""
+def load_keys(
+    folder: Path, passphrase: str | None, *, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, PrivateKey]:
+    """The keys by name; each wrong passphrase makes the next try wait longer.
+
+    Raises RegistryAbsent, WrongPassphrase, KeyringMalformed, StoreFailed.
+    """
     sealed = is_sealed(folder)
     try:
         with (folder / (SEALED if sealed else PLAIN)).open("rb") as stream:
@@ -72,7 +80,12 @@ def load_keys(folder: Path, passphrase: str | None) -> dict[str, PrivateKey]:
     if sealed:
         if passphrase is None:
             raise WrongPassphrase
-        data = unseal(data, passphrase, label=_LABEL)
+        backoff = BackOff(folder / FAILURES_FILE, lambda: datetime.now(UTC), sleep)
+        try:
+            with backoff.attempt(WrongPassphrase):
+                data = unseal(data, passphrase, label=_LABEL)
+        except OSError as error:
+            raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
     try:
         return {name: _read(entry) for name, entry in json.loads(data).items()}
     except (ValueError, KeyError, TypeError, AttributeError, CredentialError):

@@ -41,8 +41,8 @@ from issuer.authority.ledger import Ledger
 from issuer.authority.register import USUAL_SEED, USUAL_SIZE, Register, build_register
 from issuer.authority.service import Authority
 from issuer.files import make_private_folder, write_private
-from issuer.keyring import FAILURES_FILE, BackOff
 from issuer.times import Clock, stamp, system_clock
+from schemas.backoff import FAILURES_FILE, BackOff
 
 PUBLIC_FILE: Final = "authority.json"
 CERTIFICATE_FILE: Final = "certificate.pem"
@@ -189,13 +189,11 @@ def open_authority(
     except OSError as error:
         raise AuthorityStoreFailed from error
     backoff = BackOff(home / FAILURES_FILE, clock, sleep)
-    backoff.wait()
     try:
-        opened = unseal(sealed, passphrase, label=_KEYS_LABEL)
-    except WrongPassphrase:
-        backoff.failed()
-        raise
-    backoff.succeeded()
+        with backoff.attempt(WrongPassphrase):
+            opened = unseal(sealed, passphrase, label=_KEYS_LABEL)
+    except OSError as error:
+        raise AuthorityStoreFailed from error
     try:
         secrets = json.loads(opened)
         signing = PrivateKey.from_bytes("Ed25519", base64url_decode(secrets["signing"]))

@@ -23,8 +23,9 @@ from credentials.keys import PrivateKey
 from credentials.qr import read_image
 from issuer.authority.home import open_authority
 from issuer.authority.server import AuthorityServer
-from issuer.keyring import FAILURES_FILE, Keyring
+from issuer.keyring import Keyring
 from registry.genesis import Genesis
+from schemas.backoff import FAILURES_FILE
 from zhenglian.cli import run
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ import pytest
 from credentials.errors import KeyfileMalformed, WrongPassphrase
 from credentials.keyfile import COST_FLOOR, seal
 from issuer.errors import KeyringCorrupt, NotInitialised
-from issuer.keyring import FAILURES_FILE, KEYRING_FILE, Keyring
+from issuer.keyring import KEYRING_FILE, Keyring
+from schemas.backoff import FAILURES_FILE
 
 DID = "did:web:data.hangzhou.example"
 
@@ -69,7 +70,7 @@ def test_waiting_counts_as_waited(home: Path, clock: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"failures": -1}', b'{"failures": 1, "last": 3}']
+    "content", [b"{", b"[]", b'{"failures": -1}', b'{"failures": 1, "last": 3}']
 )
 def test_a_damaged_count_means_the_longest_delay(home: Path, clock: Any, content: bytes) -> None:
     (home / FAILURES_FILE).write_bytes(content)
