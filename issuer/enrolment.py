@@ -24,6 +24,7 @@ from credentials.errors import CredentialError
 from credentials.jose import parse_compact
 from credentials.keys import PublicKey
 from issuer.authority.client import AuthorityAnswer
+from issuer.authority.errors import AuthorityBusy
 from issuer.credential import Evidence, Placement, compose
 from issuer.errors import (
     ApplicationForged,
@@ -184,7 +185,8 @@ class Enrolment:
             answer = self._authority.check(data)
         except IssuerError as error:
             # No answer is not a refusal, whatever kept it away.
-            self._postpone(application)
+            asked_for = error.params["seconds"] if isinstance(error, AuthorityBusy) else 0
+            self._postpone(application, at_least=timedelta(seconds=int(str(asked_for))))
             return Asked("waiting", error)
         now = stamp(self._office.clock())
         state = "approved" if answer.passed else "refused"
@@ -290,10 +292,10 @@ class Enrolment:
                 )
         return application
 
-    def _postpone(self, application: str) -> None:
+    def _postpone(self, application: str, *, at_least: timedelta) -> None:
         with self._office.store.write() as connection:
             asked = find(connection, application).asked + 1
-            delay = min(FIRST_RETRY * 2 ** min(asked - 1, 16), LAST_RETRY)
+            delay = max(min(FIRST_RETRY * 2 ** min(asked - 1, 16), LAST_RETRY), at_least)
             connection.execute(
                 update(applications)
                 .where(applications.c.id == application)

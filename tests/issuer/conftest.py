@@ -57,12 +57,15 @@ class SteeredAuthority:
     clock: MovingClock
     reachable: bool = True
     passes: bool = True
+    trouble: Exception | None = None
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def check(self, person: Mapping[str, str]) -> AuthorityAnswer:
         self.asked.append(tuple(sorted(person)))
         if not self.reachable:
             raise AuthorityUnreachable
+        if self.trouble is not None:
+            raise self.trouble
         return AuthorityAnswer(
             passed=self.passes,
             authority="did:web:authority.example",

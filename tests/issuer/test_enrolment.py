@@ -14,6 +14,12 @@ from hypothesis import strategies as st
 from credentials.jose import sign_compact
 from credentials.keys import PrivateKey
 from issuer import enrolment as module
+from issuer.authority.errors import (
+    AuthorityBusy,
+    AuthorityRefused,
+    AuthoritySignatureWrong,
+    AuthorityTimeWrong,
+)
 from issuer.enrolment import Enrolment, mask_name
 from issuer.errors import (
     ApplicationForged,
@@ -103,6 +109,30 @@ def test_an_unreachable_authority_keeps_the_application_waiting_longer_and_longe
     authority.reachable = True
     assert enrolment.ask(application).state == "approved"
     assert enrolment.due() == [application]  # approved, and still without an offer
+
+
+def test_an_authority_that_asks_for_a_pause_gets_it(
+    enrolment: Enrolment, authority: Any, citizen: dict[str, str], clock: Any
+) -> None:
+    authority.trouble = AuthorityBusy(seconds=3600)
+    application = enrolment.receive_at_counter(citizen, actor="clerk")
+    assert enrolment.ask(application).state == "waiting"
+    clock.advance(seconds=3599)
+    assert enrolment.due() == []
+    clock.advance(seconds=1)
+    assert enrolment.due() == [application]
+
+
+@pytest.mark.parametrize(
+    "trouble", [AuthorityRefused(reason="clock"), AuthoritySignatureWrong(), AuthorityTimeWrong()]
+)
+def test_an_answer_that_cannot_be_trusted_is_no_answer(
+    enrolment: Enrolment, authority: Any, citizen: dict[str, str], trouble: Exception
+) -> None:
+    authority.trouble = trouble
+    application = enrolment.receive_at_counter(citizen, actor="clerk")
+    asked = enrolment.ask(application)
+    assert (asked.state, asked.trouble) == ("waiting", trouble)
 
 
 def test_everything_that_waits_can_be_asked_at_once(
