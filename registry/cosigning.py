@@ -93,20 +93,29 @@ class Cosigning:
         """Stop asking; requests under way end by their own timeouts."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def round(self, signed: SignedCheckpoint, *, timeout: float, patient: bool = False) -> bool:
-        """Ask all idle nodes; True when the quorum has cosigned `signed`.
+    def round(
+        self,
+        signed: SignedCheckpoint,
+        *,
+        timeout: float,
+        again: bool = False,
+        patient: bool = False,
+    ) -> bool:
+        """Ask the idle nodes that have not cosigned `signed`; True when the quorum has.
 
+        `again` asks the others, too, for a fresh time on the same tree.
         `patient` asks those that failed a moment ago, too, and waits for every node, not only
         for the quorum.
         """
         with self._lock:
-            if signed.size != self._size:
+            if again or signed.size != self._size:
                 self._size, self._lines = signed.size, {}
-            else:
-                self._lines = {}  # fresh times for the same tree
+            cosigned = set(self._lines)
         links = self._links()
         pending: set[Future[None]] = set()
         for node in self.nodes.values():
+            if node.name in cosigned:
+                continue
             link = links.get(node.name)
             if link is None:
                 node.error = "no address is known"

@@ -63,7 +63,7 @@ class Sequencer:
         )
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._round_at = float("-inf")
+        self._round_at = self._refreshed_at = float("-inf")
         self._failure: str | None = None
         self._bundle_lock = threading.Lock()
         self._bundle: TrustBundle | None = None
@@ -112,12 +112,15 @@ class Sequencer:
         cosigned = self.cosigned()
         current = cosigned is not None and cosigned.size == signed.size
         behind = any(node.size < signed.size for node in self._cosigning.nodes.values())
-        age = monotonic() - self._round_at
-        if current and not patient and age < (RETRY_S if behind else REFRESH_S):
+        moment = monotonic()
+        again = patient or moment - self._refreshed_at >= REFRESH_S
+        if current and not again and not (behind and moment - self._round_at >= RETRY_S):
             return True
-        self._round_at = monotonic()
+        self._round_at = moment
+        if again:
+            self._refreshed_at = moment
         timeout = PATIENCE_S if patient else ROUND_S
-        return self._cosigning.round(signed, timeout=timeout, patient=patient)
+        return self._cosigning.round(signed, timeout=timeout, again=again, patient=patient)
 
     def _publish(self, signed: SignedCheckpoint, note: Note) -> None:
         whole = note.encode()

@@ -11,6 +11,7 @@ import pytest
 
 from registry.checkpoint import open_checkpoint
 from registry.entries import anchor_entry
+from registry.errors import RegistryUnreachable
 from registry.merkle import leaf_hash, root_of
 from registry.note import VerifierKey
 from registry.simulator import URL, Consortium
@@ -138,6 +139,31 @@ def test_status_blocks_and_genesis(chain: Consortium, http: httpx.Client) -> Non
     assert http.get("/blocks", params={"limit": 0}).status_code == 422
     assert http.get("/blocks", params={"before": 0}).json() == {"blocks": []}
     assert http.get("/genesis").content == chain.genesis.entry.raw + b"\n"
+
+
+def test_a_corrupted_tile_is_named_and_not_served(tmp_path: Path) -> None:
+    with Consortium(tmp_path) as chain:
+        issuer = chain.add_issuer()
+        origin = chain.genesis.identity_origin
+        entries = [anchor_entry(issuer.did, os.urandom(32)) for _ in range(300)]
+        chain.client.submit(origin, entries, issuer.key, issuer.key_url)
+        chain.settle()
+        chain.stop_sequencer()
+        tile = chain.folder / "registry" / "chains" / "identity" / "tiles" / "tile" / "0" / "000"
+        data = tile.read_bytes()
+        tile.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
+        chain.sequencer = chain._open_sequencer()
+        with httpx.Client(base_url=URL, transport=chain.transport) as http:
+            answer = http.get(f"/{origin}/tile/0/000")
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "ZL-TILE-CORRUPT"
+        with pytest.raises(RegistryUnreachable, match="does not hash"):
+            chain.client.compact_proof(origin, 3)
+        more = anchor_entry(issuer.did, os.urandom(32))
+        chain.client.submit(origin, [more], issuer.key, issuer.key_url)  # it goes on
+        tile.write_bytes(data)
+        assert chain.settle()
+        assert chain.client.entries(origin, 301, 302) == [more]
 
 
 def test_before_the_first_quorum_there_is_no_checkpoint(tmp_path: Path) -> None:

@@ -304,6 +304,24 @@ def test_one_node_down_changes_nothing(chain: Consortium, issuer: Party) -> None
     assert len(chain.client.cosigned().main.cosigners) == 4
 
 
+def test_a_node_that_is_late_adds_its_cosignature_and_disturbs_nobody(
+    chain: Consortium, issuer: Party
+) -> None:
+    chain.stop_node("public-security")
+    submit(chain, issuer, anchors(issuer))
+    chain.settle()
+    held = chain.client.cosigned().main
+    for _ in range(3):
+        assert chain.sequencer.step()
+    assert chain.client.cosigned().main.data == held.data  # not published again for nothing
+    chain.advance(minutes=5)
+    chain.start_node("public-security")
+    wait_for(lambda: chain.sequencer.step() and len(chain.client.cosigned().main.cosigners) == 4)
+    times = chain.client.cosigned().main.cosigners
+    assert times.pop("public-security") == int(chain.now.timestamp())
+    assert times == held.cosigners
+
+
 def test_two_nodes_down_stop_checkpoints_and_lose_nothing(chain: Consortium, issuer: Party) -> None:
     submit(chain, issuer, anchors(issuer))
     chain.settle()
