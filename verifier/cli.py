@@ -12,10 +12,11 @@ from rich.console import Console
 from credentials.qr import draw
 from registry.client import RegistryClient
 from registry.trust import Genesis
+from registry.trust.container import MAX_BUNDLE_BYTES
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
-from verifier.desk import Desk, Verdict, write_whole
+from verifier.desk import Desk, Verdict, read_file, write_whole
 from verifier.errors import FileUnusable
 from verifier.render import verdict_json, verdict_panel
 from verifier.settings import Settings, create_desk, key_is_sealed, load_key, load_settings
@@ -91,7 +92,7 @@ def build_app(_: Texts) -> typer.Typer:
     ) -> None:
         with open_desk(secret) as desk:
             if file is not None:
-                bundle = desk.import_bundle(file.read_bytes())
+                bundle = desk.import_bundle(read_file(file, MAX_BUNDLE_BYTES))
                 told: dict[str, Any] = {
                     "mainSize": bundle.main_checkpoint.size,
                     "trustBundleTime": bundle.time.isoformat(),

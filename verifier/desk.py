@@ -58,6 +58,9 @@ PROMISE: Final = timedelta(hours=24)
 
 NONCE_BYTES: Final = 16
 SUBMIT_BATCH: Final = 256
+_MAIN: Final = "main"
+MAX_PICTURE: Final = 16 * 1024 * 1024
+"""Bytes of a picture file; the reader of pictures has limits of its own."""
 
 
 def now_utc() -> datetime:
@@ -178,12 +181,13 @@ class Desk:
         Raises the bundle's own errors, or `BundleRollback` when it is older than the one held.
         """
         bundle = TrustBundle.load(data, self.genesis)
-        try:
-            held = self.assurance.bundle.main_checkpoint.size
-        except BundleMissing:
-            held = 0
-        if bundle.main_checkpoint.size < held:
-            raise BundleRollback(offered=bundle.main_checkpoint.size, held=held)
+        size = bundle.main_checkpoint.size
+        # Kept apart from the bundle, so that a damaged bundle can be replaced and an older one
+        # still cannot take its place.
+        held = self._journal.floor(_MAIN) or 0
+        if size < held:
+            raise BundleRollback(offered=size, held=held)
+        self._journal.raise_floor(_MAIN, size)
         write_whole(self._home / "trust.zltrust", data)
         self._assurance = Assurance(bundle, self._canonicalizer, self._policy)
         return bundle
@@ -193,8 +197,9 @@ class Desk:
         owned = client is None
         client = client or RegistryClient(self.settings.registry, self.genesis)
         try:
-            submitted = self._submit(client)
+            submitted = self._submit(client) if self._knows else 0
             bundle = self.import_bundle(client.trust_bundle())
+            submitted += self._submit(client)
         finally:
             if owned:
                 client.close()
@@ -204,6 +209,14 @@ class Desk:
             submitted,
             len(self._journal.waiting(SUBMIT_BATCH)),
         )
+
+    @property
+    def _knows(self) -> bool:
+        """Whether a usable bundle is held; a synchronisation brings one otherwise."""
+        try:
+            return bool(self.assurance)
+        except (BundleMissing, BundleUnusable):
+            return False
 
     def _submit(self, client: RegistryClient) -> int:
         if not self._journal.waiting(1):
@@ -366,11 +379,7 @@ class Desk:
 
     def scan(self, picture: Path) -> Verdict:
         """Offline. Read the one code in a picture file and verify it."""
-        try:
-            data = picture.read_bytes()
-        except OSError as error:
-            raise FileUnusable(path=picture, reason=error.strerror or "unreadable") from error
-        return self.verify(read_one(data))
+        return self.verify(read_one(read_file(picture, MAX_PICTURE)))
 
     # The journal
 
@@ -379,6 +388,18 @@ class Desk:
 
     def records(self, limit: int = 100) -> list[AccessRow]:
         return self._journal.records(limit)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a file that somebody named. Raises `FileUnusable`."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise FileUnusable(path=path, reason=error.strerror or "unreadable") from error
+    if len(data) > limit:
+        raise FileUnusable(path=path, reason="it is too large")
+    return data
 
 
 def write_whole(path: Path, data: bytes) -> None:

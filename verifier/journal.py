@@ -52,6 +52,10 @@ CREATE TABLE IF NOT EXISTS access_records (
     chain_index INTEGER,
     anchored TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS floors (
+    name TEXT PRIMARY KEY,
+    size INTEGER NOT NULL
+) STRICT;
 """
 
 
@@ -237,6 +241,23 @@ class Journal:
             db.executemany(
                 "UPDATE access_records SET chain_index = ?, anchored = ? WHERE commitment = ?",
                 [(index, _text(at), commitment) for commitment, index in commitments],
+            )
+
+    # What the desk must not forget
+
+    def floor(self, name: str) -> int | None:
+        """The size below which nothing of this name is taken any more."""
+        with self._faults():
+            row = self._db.execute("SELECT size FROM floors WHERE name = ?", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def raise_floor(self, name: str, size: int) -> None:
+        """Never take less than `size` again; a lower one than before changes nothing."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO floors VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET size = max(size, excluded.size)",
+                (name, size),
             )
 
     def verdicts(self, limit: int) -> list[VerdictRow]:

@@ -379,3 +379,20 @@ def test_the_log_of_looks_holds_failed_ones_and_no_values(counter: Counter, tmp_
     )
     assert "李四四".encode() not in stored
     assert issubclass(NoCodeInPicture, CredentialError)
+
+
+def test_a_damaged_bundle_is_replaced_by_a_synchronisation_but_not_by_an_older_one(
+    counter: Counter,
+) -> None:
+    old = counter.chain.client.trust_bundle()
+    counter.publish()
+    counter.sync()
+    (counter.folder / "desk" / "trust.zltrust").write_bytes(b"PK")
+    again = Desk(
+        counter.folder / "desk", counter.desk.settings, counter.desk._key, clock=lambda: counter.now
+    )
+    with pytest.raises(BundleRollback):
+        again.import_bundle(old)
+    again.sync(counter.chain.client)
+    assert again.assurance.bundle.main_checkpoint.size > 0
+    again.close()
