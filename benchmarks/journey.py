@@ -104,15 +104,17 @@ def wallet_first_screen() -> list[float]:
 
 @lru_cache
 def _answers() -> tuple[Path, list[str]]:
-    """A copy of the desk's home with `SCANS` open requests, and the answers to them."""
+    """The home of a copied desk with `SCANS` open requests, and a copied wallet's answers."""
     stage = _stage()
-    home = stage / "home" / "bench-verifier"
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.copytree(stage / "home" / "verifier", home)
+    copies = stage / "bench"
+    shutil.rmtree(copies, ignore_errors=True)
+    for role in ("verifier", "wallet"):
+        shutil.copytree(stage / "home" / role, copies / role)
+    home = copies / "verifier"
     texts = []
     with (
         _desk(home) as desk,
-        Wallet.open(stage / "home" / "wallet", _passphrase()) as wallet,
+        Wallet.open(copies / "wallet", _passphrase()) as wallet,
     ):
         (entitlement,) = desk.entitlements()
         for _ in range(SCANS):
