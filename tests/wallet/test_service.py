@@ -19,12 +19,13 @@ from credentials.errors import (
 )
 from credentials.exchange import PresentationRequest
 from credentials.keys import PrivateKey
-from credentials.qr import draw, read_one
+from credentials.qr import capacity, draw, read_one
 from credentials.query import ClaimQuery, DcqlQuery
 from registry.entries import encode_time, make_entry
 from registry.errors import BundleCorrupt, RegistryUnreachable
 from registry.simulator import NODES
 from schemas.errors import ExitCode
+from schemas.scenario import load_scenario
 from schemas.texts import LANGUAGES
 from tests.wallet.conftest import ISSUER, ISSUER_DID, PASSPHRASE, Town
 from verifier.pipeline import Answer
@@ -101,6 +102,31 @@ def test_a_presentation_for_one_desk_is_refused_when_replayed(town: Town) -> Non
     ready = wallet.answer(wallet.inspect_request(town.request("name")), number)
     assert town.desk.verify(ready.qr_text).answer is Answer.ACCEPTED
     assert town.desk.verify(ready.qr_text).answer is Answer.REJECTED
+
+
+def test_each_claim_alone_shows_no_other(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    scenario = load_scenario("resident-identity")
+    issued = wallet.credential_document(number)
+    for index, pointer in enumerate(scenario.selectable_pointers):
+        query = DcqlQuery.for_claims("ResidentIdentityCredential", [pointer])
+        view = wallet.inspect_request(desk_request(town, dcql=query, nonce=f"nonce-{index:020}"))
+        shown = wallet.answer(view, number, override=True).document["verifiableCredential"][0]
+        names = set(shown["credentialSubject"]) - {"id", "type"}
+        assert names == ({pointer.rpartition("/")[2]} if pointer != "/evidence" else set())
+        assert ("evidence" in shown) is (pointer == "/evidence")
+        for name in names:
+            assert shown["credentialSubject"][name] == issued["credentialSubject"][name]
+
+
+def test_the_usual_answer_fits_one_code(town: Town) -> None:
+    """Version 25-L, the largest that terminals show and cameras read."""
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    ready = wallet.answer(wallet.inspect_request(town.request("name", "ageOver18")), number)
+    assert "anchorProof" in ready.document
+    assert len(ready.qr_text) <= capacity(25, alphanumeric=True)
 
 
 # Requests
