@@ -63,7 +63,11 @@ class Progress:
 
 
 def check_follows(chain: Progress, submission: Submission, now: datetime) -> str | None:
-    """What is wrong with `submission` coming next on `chain` at `now`, if anything."""
+    """What is wrong with `submission` coming next on `chain` at `now`, if anything.
+
+    A status list belongs to the issuer that recorded it first. So an accredited issuer could take
+    another's address before it is used; its lists would not verify, and the operator sees who did.
+    """
     moment = submission.time
     if moment > now + SEAL_TOLERANCE:
         return f"sealed at {encode_time(moment)}, which lies in the future"
