@@ -8,9 +8,8 @@ It cannot stop a clerk from writing down what was shown; that is what the access
 
 from __future__ import annotations
 
-import os
+import errno
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from registry.client import RegistryClient
 from registry.entries import Purpose, access_entry, decode_digest, encode_digest
 from registry.errors import RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
+from schemas.durable import replace_file
 from schemas.errors import ExitCode
 from schemas.scenario import scenario_for_types
 from verifier.checks import Knowledge
@@ -403,14 +403,10 @@ def read_file(path: Path, limit: int) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file so that a crash leaves the old one or the new one, never a part."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Replace a file, whole or not at all. Raises `JournalFull`, `FileUnusable`."""
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)  # noqa: PTH105 - both are str paths of one folder
+        replace_file(path, data)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise JournalFull from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise JournalFull from error
+        raise FileUnusable(path=path, reason=error.strerror or "unwritable") from error
