@@ -353,4 +353,6 @@ def counter_city(city: City, tmp_path_factory: pytest.TempPathFactory) -> Counte
     desk, wallet = tmp_path_factory.mktemp("desk"), tmp_path_factory.mktemp("wallet")
     city.desk(desk)
     city.wallet(wallet)
-    return Counter(city, desk, wallet, city.credential(wallet))
+    credential = city.credential(wallet)
+    assert city.zl(desk, "verifier", "sync", "--json").code == 0
+    return Counter(city, desk, wallet, credential)

@@ -6,11 +6,14 @@ code and an exit code. It promises that no failure of the program itself can be 
 verdict: exit code 1 means "rejected" and comes from nowhere else.
 """
 
+import io
 import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -109,30 +112,64 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     explicit, role = _read_ahead(arguments)
     language = choose_language(environ, explicit)
     as_json = "--json" in arguments
+    error: ZhenglianError
     try:
         result = _root(language, role).main(list(arguments), prog_name="zl", standalone_mode=False)
-    except ZhenglianError as error:
-        report(error, language, as_json=as_json)
-        return int(error.exit_code)
+        # Now, not when the interpreter ends: what nobody hears must not end with a verdict's code.
+        _flush()
+        return int(result) if isinstance(result, int) else int(ExitCode.DONE)
+    except ZhenglianError as raised:
+        error = raised
     except typer.Abort:
         return int(ExitCode.USAGE)
-    except typer._click.exceptions.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
-    except BrokenPipeError:
-        # The reader left (`zl … | head`). Nothing more can be told to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.DONE)
-    except Exception as error:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
+    except typer._click.exceptions.ClickException as raised:
+        error = WrongUsage(problem=raised.format_message())
+        if not as_json:
+            return _said(raised.show, error)
+    except (BrokenPipeError, SystemExit):  # rich makes the second, with code 1, of the first
+        return _unheard()
+    except Exception as raised:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
+        error = UnexpectedFailure(kind=type(raised).__name__)
         # Where, but not what: an exception's own words may quote a personal value. Whoever
         # looks for a defect, on data of their own, sets ZL_DEBUG.
-        print("".join(traceback.format_tb(error.__traceback__)), file=sys.stderr)  # noqa: T201
-        if environ.get("ZL_DEBUG"):
-            print(repr(error), file=sys.stderr)  # noqa: T201
-        defect = UnexpectedFailure(kind=type(error).__name__)
-        report(defect, language, as_json=as_json)
-        return int(defect.exit_code)
-    return int(result) if isinstance(result, int) else int(ExitCode.DONE)
+        where = "".join(traceback.format_tb(raised.__traceback__))
+        words = f"{where}{raised!r}" if environ.get("ZL_DEBUG") else where
+        _said(partial(print, words, file=sys.stderr), error)
+    return _said(partial(report, error, language, as_json=as_json), error)
+
+
+def _said(say: Callable[[], None], error: ZhenglianError) -> int:
+    """Say it, and return the error's exit code; another one when nobody can hear it."""
+    try:
+        say()
+        _flush()
+    except (OSError, ValueError):  # a full disk, a pipe without reader, a closed stream
+        return _unheard()
+    return int(error.exit_code)
+
+
+def _unheard() -> int:
+    """Nothing can be told any more (`zl … | head`, a full disk): no verdict, whatever it was."""
+    for stream in (sys.stdout, sys.stderr):
+        # What is still in the buffer would be tried once more, and fail, when Python ends.
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return int(ExitCode.ENVIRONMENT)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # a shell can start a process without them
+            stream.flush()
+
+
+class WrongUsage(ZhenglianError):
+    """A command line that no command understands."""
+
+    code = "ZL-USAGE"
+    exit_code = ExitCode.USAGE
+    message = "The command cannot be understood: {problem}"
+    hint = "`--help` after a command tells how it is used."
 
 
 class UnexpectedFailure(ZhenglianError):
@@ -146,6 +183,10 @@ class UnexpectedFailure(ZhenglianError):
 
 def main() -> None:
     """Entry point of the `zl` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no Chinese must not keep an answer from being given.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run(sys.argv[1:], os.environ)
     except KeyboardInterrupt:
