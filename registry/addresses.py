@@ -6,7 +6,6 @@ Addresses are not on the chain. A wrong one does no harm: cosignatures count by 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from registry.cosigning import HttpNode, NodeLink
 from registry.entries import is_url
 from registry.errors import FileUnreadable, NodeAddress
 from registry.genesis import Genesis
+from schemas.durable import replace_file
 
 FILE: Final = "nodes.json"
 
@@ -45,13 +45,7 @@ def read_addresses(home: Path) -> dict[str, str]:
 def write_addresses(home: Path, addresses: Mapping[str, str]) -> None:
     """Set addresses; those of other nodes stay."""
     whole = {**read_addresses(home), **addresses}
-    path = home / FILE
-    temporary = path.with_suffix(".new")
-    with temporary.open("w") as stream:
-        json.dump(whole, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    replace_file(home / FILE, json.dumps(whole, indent=1).encode() + b"\n", mode=0o644)
 
 
 class NodeLinks:

@@ -53,6 +53,7 @@ from registry.log import Log
 from registry.note import ED25519, NoteSigner, VerifierKey
 from registry.submission import Submission, seal
 from registry.trust.load import MAX_LIST_BYTES
+from schemas.durable import replace_file
 
 DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
 """How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
@@ -390,16 +391,10 @@ class Chains:
                 submitter="?", origin=DOCUMENTS, reason="no accredited issuer has signed it"
             )
         path = self.home / DOCUMENTS / f"{digest}.json"
-        temporary = path.with_suffix(f".{threading.get_ident()}.new")
         try:
             path.parent.mkdir(exist_ok=True)
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
+            replace_file(path, data, mode=0o644)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             if error.errno == _NO_SPACE:
                 raise StoreFull(store=DOCUMENTS) from error
             raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error

@@ -16,6 +16,7 @@ from registry.cli.shared import (
 )
 from registry.errors import StoreFailed
 from registry.trust import TrustBundle
+from schemas.durable import replace_file
 from schemas.errors import ExitCode
 from schemas.texts import Texts
 
@@ -192,13 +193,7 @@ def _print_status(_: Texts, told: dict[str, Any]) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        replace_file(path, data, mode=0o644)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreFailed(store=path.name, reason=os.strerror(error.errno or 0)) from error

@@ -27,6 +27,7 @@ import apsw
 from credentials import keyfile
 from credentials.errors import KeyfileMalformed, PassphraseUnusable
 from credentials.errors import WrongPassphrase as WrongKeyfilePassphrase
+from schemas.durable import sync_folder
 from wallet.errors import (
     NoVault,
     VaultCorrupt,
@@ -43,7 +44,6 @@ from wallet.vault.guard import (
     make_folder,
     require_strength,
     storage_error,
-    sync_folder,
     write_atomically,
 )
 

@@ -16,12 +16,12 @@ import fcntl
 import json
 import math
 import os
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from schemas.durable import replace_file
 from wallet.errors import BackOff, VaultFull, VaultLocked, VaultUnwritable, WeakPassphrase
 
 MINIMUM_LENGTH: Final = 10
@@ -50,30 +50,10 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     A crash or a full disk leaves the old file. Raises VaultFull or VaultUnwritable.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        replace_file(path, data, mode=FILE_MODE)
     except OSError as error:
         raise storage_error(error) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def make_folder(home: Path) -> None:
