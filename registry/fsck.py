@@ -29,6 +29,7 @@ from registry.errors import (
     StoreCorrupt,
     TileCorrupt,
     TileMissing,
+    TilePathMalformed,
 )
 from registry.log import TILES
 from registry.merkle import Frontier, leaf_hash
@@ -42,8 +43,11 @@ from registry.tiles import (
     TileStack,
     bundle_of,
     check_bundle,
+    decode_bundle,
     encode_bundle,
     parse_tile,
+    split_hashes,
+    width_at,
 )
 
 # More of one damage tells nothing new, and a hopeless log should not fill the memory.
@@ -235,7 +239,36 @@ class _Check:
             self._compare_bundle(stack.size // WIDTH, bundle)
         for tile, hashes in stack.partials():
             self._compare(tile, b"".join(hashes))
+        self._narrower(size)
         self.report.root = stack.root()
+
+    def _narrower(self, size: int) -> None:
+        """Compare the partial tiles of earlier sizes: each is the beginning of a wider one."""
+        for path in sorted((self.files.folder / "tile").rglob("*.p/*")):
+            if path.name.startswith("."):
+                continue  # a writer's file that has no name yet
+            try:
+                tile = Tile.parse(path.relative_to(self.files.folder).as_posix())
+            except TilePathMalformed:
+                self.report.add(Damage.TILE, f"{path.name} (no such file belongs here)")
+                continue
+            newest = width_at(max(tile.level, 0), tile.index, size)
+            if tile.width >= newest:
+                continue  # compared already, or of a writer at work
+            wider = Tile(tile.level, tile.index, newest)
+            if any(f.where.partition(" ")[0] == wider.path for f in self.report.findings):
+                continue  # nothing to compare with
+            try:
+                wide = self.files.read(wider)
+                if tile.level == Tile.ENTRIES:
+                    expected = encode_bundle(decode_bundle(wide, newest)[: tile.width])
+                else:
+                    expected = b"".join(split_hashes(wide)[: tile.width])
+            except RegistryError:
+                continue
+            data = self._read(tile)
+            if data is not None and data != expected:
+                self.report.add(Damage.TILE, tile.path)
 
     def _files_of(
         self, entries: list[bytes], leaves: list[bytes], bundle: _Bundle, stack: TileStack

@@ -263,3 +263,19 @@ def test_findings_are_bounded(tmp_path: Path) -> None:
     for i in range(2 * MAX_FINDINGS):
         report.add(Damage.ENTRY, str(i))
     assert len(report.findings) == MAX_FINDINGS
+
+
+def test_partial_tiles_of_earlier_sizes_are_checked_too(folder: Path) -> None:
+    with Log.open(folder, signer=SIGNER) as log:
+        log.add([b"one more"])
+        log.tick()
+    assert check(folder).sound
+    older = [Tile(0, 2, SIZE - 512), bundle_of(2, SIZE - 512)]
+    for tile in older:
+        assert (folder / TILES / tile.path).exists()
+        flip(folder / TILES / tile.path)
+    (folder / TILES / Tile(0, 2, SIZE - 512).path).with_name("0108").write_bytes(b"stray")
+    assert {finding.where for finding in check(folder).findings} == {
+        *(tile.path for tile in older),
+        "0108 (no such file belongs here)",
+    }
