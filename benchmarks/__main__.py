@@ -16,20 +16,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import journey, kernel
+from benchmarks import hardening, journey, kernel
 from benchmarks.goals import Goal, load_goals
 
 OUT = Path("build/bench.json")
-MEASUREMENTS: dict[str, Callable[[], list[float]]] = {**journey.MEASUREMENTS, **kernel.MEASUREMENTS}
+MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
+    **journey.MEASUREMENTS,
+    **kernel.MEASUREMENTS,
+    **hardening.MEASUREMENTS,
+}
 
 
 def main(arguments: list[str]) -> int:
     group = arguments[0] if arguments else None
-    console = Console(highlight=False)
+    # Wide enough for every row where the output is a file; a terminal keeps its own width.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
     results: dict[str, dict[str, object]] = {}
     if OUT.is_file():
         results = json.loads(OUT.read_text(encoding="utf-8"))
     table = Table("figure", "median", "goal", "unit", "", "says", box=None)
+    table.columns[0].no_wrap = True
     for goal in load_goals(group).values():
         measure = MEASUREMENTS.get(goal.id)
         if measure is None:
