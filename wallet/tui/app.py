@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.screen import Screen
+from textual.screen import Screen, SystemModalScreen
 
 from schemas.texts import CHINESE, ENGLISH, Texts, load_texts
 from wallet.tui.theme import DARK, LIGHT
@@ -189,7 +189,8 @@ class WalletApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "place":
-            return self.is_open and len(self.screen_stack) == BASE and not _busy(self.screen)
+            below = [s for s in self.screen_stack if not isinstance(s, SystemModalScreen)]
+            return self.is_open and len(below) == BASE and not _busy(below[-1])
         if action == "lock":
             return self.is_open and not _busy(self.screen)
         return True

@@ -20,6 +20,7 @@ from wallet.words import mark as _
 SCENARIO: Final = "resident-identity"
 FIELDS: Final = ("name", "citizenNumber", "sex", "birthDate", "ethnicity", "division")
 """In the order in which the number fills the others."""
+CHOSEN: Final = frozenset({"sex", "ethnicity"})
 EXAMPLES: Final = {"birthDate": "1990-01-31", "division": "330106"}
 
 
@@ -64,7 +65,8 @@ class ApplyScreen(WalletScreen):
                     compact=True,
                 )
             for name in FIELDS:
-                values = self._claim(name).values
+                # A code of which the texts list only some is typed, not chosen.
+                values = self._claim(name).values if name in CHOSEN else None
                 with Horizontal(classes="field"):
                     yield Label(self._label(name))
                     if values:
@@ -91,7 +93,7 @@ class ApplyScreen(WalletScreen):
             self._derive(event.value.strip())
 
     def _derive(self, number: str) -> None:
-        """The number says birth date, sex and first division: fill in what is still empty."""
+        """The number says birth date and sex: fill in what is still empty."""
         from schemas.identifiers.gb11643 import parse_citizen_number
         from schemas.violations import IdentifierError
 
@@ -100,13 +102,10 @@ class ApplyScreen(WalletScreen):
         except IdentifierError:
             return  # still being typed; the issuer tells what is wrong with a whole one
         birth, sex = self.query_one("#birthDate", Input), self.query_one("#sex", Select)
-        division = self.query_one("#division", Input)
         if not birth.value:
             birth.value = parts.birth_date.isoformat()
         if sex.value is Select.NULL:
             sex.value = parts.sex
-        if not division.value:
-            division.value = parts.division
 
     def on_input_submitted(self) -> None:
         self.focus_next("Input, Select, Button")

@@ -186,7 +186,7 @@ class WalletScreen(Spoken[None]):
         as_of = self.home.trust_as_of
         if as_of is None:
             return self.texts(_("chain not asked yet"))
-        return self.texts(_("chain as of {time}"), time=moment(as_of)[5:])
+        return self.texts(_("chain: {time}"), time=moment(as_of)[5:])
 
 
 class Dialog(ModalScreen[R], Spoken[R]):

@@ -92,11 +92,12 @@ class ConsentScreen(WalletScreen):
                 yield Static(id="shown", classes="panel")
                 yield Static(id="hidden", classes="panel")
             yield Static(id="always")
-            if request.answerable and request.needs_override:
-                yield Checkbox(
-                    words(_("I have read the warning and want to show it nevertheless.")),
-                    id="override",
-                )
+        if request.answerable and request.needs_override:
+            # Beside the buttons, so that no small window hides why one of them is closed.
+            yield Checkbox(
+                words(_("I have read the warning and want to show it nevertheless.")),
+                id="override",
+            )
         with Horizontal(id="decision"):
             yield Button(words(_("Decline")), id="decline", variant="error")
             yield Button(words(_("Show")), id="show", variant="success")

@@ -217,7 +217,7 @@ class CredentialsScreen(WalletScreen):
         app.trust_as_of = report.trust_as_of
         await self.reword()
         if report.problems:
-            self.notice.caution("\n  ".join(report.problems))
+            self.notice.caution("\n".join(report.problems))
         elif report.changed:
             changed = [f"{view.title}: {view.state_text}" for view in report.changed]
             self.notice.caution(

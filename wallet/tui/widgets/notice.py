@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.reactive import reactive
 from textual.timer import Timer
@@ -12,17 +14,21 @@ from textual.widgets import Static
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
-class Notice(Static):
+class Notice(Horizontal):
     """Empty until told something; an error stays until the next step begins."""
 
     kind: reactive[str] = reactive("")
     message = ""
-    """The sentence shown, for tests and for screens that ask."""
+    """The sentence shown."""
 
     def __init__(self) -> None:
         super().__init__(id="notice")
         self._frame = 0
         self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="mark")
+        yield Static(id="said")
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(0.1, self._turn, pause=True)
@@ -40,41 +46,36 @@ class Notice(Static):
 
     def error(self, told: dict[str, str]) -> None:
         """What happened, what to do, and the code to quote."""
-        self.message = told["message"]
-        self.kind = "error"
-        self.update(
+        self._say(
+            "error",
+            "✗",
+            told["message"],
             Content.assemble(
-                ("✗ ", "bold $error"),
                 (told["message"], "bold"),
-                ("\n  " + told["hint"] if told["hint"] else "", ""),
+                "\n" + told["hint"] if told["hint"] else "",
                 ("  " + told["code"], "$quiet"),
-            )
+            ),
         )
 
     def good(self, message: str) -> None:
-        self.message = message
-        self.kind = "good"
-        self.update(Content.assemble(("✓ ", "bold $success"), message))
+        self._say("good", "✓", message)
 
     def caution(self, message: str) -> None:
-        self.message = message
-        self.kind = "caution"
-        self.update(Content.assemble(("! ", "bold $warning"), message))
+        self._say("caution", "!", message)
 
     def busy(self, message: str) -> None:
-        self.message = message
-        self.kind = "busy"
-        self._draw()
+        self._say("busy", FRAMES[self._frame], message)
 
     def clear(self) -> None:
-        self.message = ""
-        self.kind = ""
-        self.update("")
+        self._say("", "", "")
+
+    def _say(self, kind: str, mark: str, message: str, content: Content | None = None) -> None:
+        self.message = message
+        self.kind = kind
+        self.query_one("#mark", Static).update(mark)
+        self.query_one("#said", Static).update(content or Content(message))
 
     def _turn(self) -> None:
         self._frame = (self._frame + 1) % len(FRAMES)
-        self._draw()
-
-    def _draw(self) -> None:
         if self.kind == "busy":
-            self.update(Content.assemble((FRAMES[self._frame] + " ", "$primary"), self.message))
+            self.query_one("#mark", Static).update(FRAMES[self._frame])
