@@ -72,7 +72,7 @@ def build_app(_: Texts) -> typer.Typer:
         "suspended": _("suspended"),
         "revoked": _("revoked"),
     }
-    console = Console()
+    console = Console(markup=False)
 
     @contextmanager
     def opened(secret: Path | None) -> Iterator[Issuer]:

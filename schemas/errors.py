@@ -12,7 +12,8 @@ in one: name the field, not its content.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from pathlib import PurePath
+from typing import ClassVar, Final
 
 
 class ExitCode(IntEnum):
@@ -24,6 +25,23 @@ class ExitCode(IntEnum):
     MALFORMED = 3
     ENVIRONMENT = 4
     UNDETERMINED = 5
+
+
+LONGEST_PARAMETER: Final = 300
+"""Characters of a parameter in a sentence; a name from a hostile file may have a million."""
+
+
+def printable(value: object) -> object:
+    """`value` for a sentence: whoever named a member of a file must not steer the reader's screen.
+
+    Escape sequences, line breaks and signs that turn the direction of text become U+FFFD.
+    """
+    if not isinstance(value, str | PurePath | Exception):
+        return value
+    text = str(value)
+    if len(text) > LONGEST_PARAMETER:
+        text = text[: LONGEST_PARAMETER - 1] + "…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class ZhenglianError(Exception):
@@ -39,11 +57,15 @@ class ZhenglianError(Exception):
         self.params = params
 
     def __str__(self) -> str:
-        return self.message.format(**self.params)
+        return self.message.format(**self.shown())
+
+    def shown(self) -> dict[str, object]:
+        """The parameters, fit for a terminal: see `printable`."""
+        return {name: printable(value) for name, value in self.params.items()}
 
     def diagnostics(self) -> dict[str, str]:
         """Code, message and hint in English, for machines and logs."""
-        return {"code": self.code, "message": str(self), "hint": self.hint.format(**self.params)}
+        return {"code": self.code, "message": str(self), "hint": self.hint.format(**self.shown())}
 
 
 class MalformedInput(ZhenglianError):

@@ -64,7 +64,7 @@ def localize(error: ZhenglianError, language: str) -> dict[str, str]:
     texts = load_texts(type(error).__module__.partition(".")[0], language)
     params = {
         name: texts(value) if name in _WORDS and isinstance(value, str) else value
-        for name, value in error.params.items()
+        for name, value in error.shown().items()
     }
     return {
         "code": error.code,

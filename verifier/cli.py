@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from credentials.qr import draw
 from registry.client import RegistryClient
@@ -35,7 +36,8 @@ def build_app(_: Texts) -> typer.Typer:
         Path | None,
         typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
     ]
-    console = Console()
+    # Names and purposes come from the chain: what looks like markup in them is only text.
+    console = Console(markup=False, highlight=False)
 
     def open_desk(secret: Path | None) -> Desk:
         home = role_home("verifier")
@@ -135,7 +137,7 @@ def build_app(_: Texts) -> typer.Typer:
             _print(rows)
             return
         for e in found:
-            console.print(f"[bold]{e.id}[/]  {e.purpose[_.language]}")
+            console.print(Text.assemble((e.id, "bold"), f"  {e.purpose[_.language]}"))
             console.print("  " + ", ".join(c.rpartition("/")[2] for c in e.claims))
         if not found:
             console.print(_("None. Ask the registry's operator."))

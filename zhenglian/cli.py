@@ -123,7 +123,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except typer.Abort:
         return int(ExitCode.USAGE)
     except typer._click.exceptions.ClickException as raised:
-        error = WrongUsage(problem=raised.format_message())
+        error = WrongUsage(problem=" ".join(raised.format_message().split()))
         if not as_json:
             return _said(raised.show, error)
     except (BrokenPipeError, SystemExit):  # rich makes the second, with code 1, of the first

@@ -45,7 +45,7 @@ def build_app(_: Texts) -> typer.Typer:
         typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
     ]
     issuer_file = _("JSON file with did and publicKeyMultibase of an issuer that may ask.")
-    console = Console()
+    console = Console(markup=False)
 
     @app.command(help=_("Make the authority: keys, certificate and the synthetic register."))
     def init(

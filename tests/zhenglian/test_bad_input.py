@@ -210,6 +210,25 @@ def test_a_domain_that_is_no_unicode_is_no_defect(counter_city: Any, tmp_path: P
         assert told.code in (1, 3), (member, told)
 
 
+def test_no_name_in_an_answer_steers_the_clerk_s_screen(counter_city: Any, tmp_path: Path) -> None:
+    """A member's name stands in the error's pointer; it could draw a green ACCEPTED otherwise."""
+    evil = "\x1b[2J\x1b]0;ACCEPTED\x07\u202e"
+    path = tmp_path / "answer.json"
+    words = ("wallet", "answer", "--image", counter_city.ask("name"), "--yes", "--json")
+    assert counter_city.zl(*words, "--out-document", path).code == 0
+    for place in ((), ("verifiableCredential", 0), ("verifiableCredential", 0, "proof")):
+        bad = json.loads(path.read_bytes())
+        target = bad
+        for step in place:
+            target = target[step]
+        target[evil] = "x"
+        (tmp_path / "bad.json").write_text(json.dumps(bad), encoding="utf-8")
+        for language in ("en", "zh-CN"):
+            told = counter_city.zl("--lang", language, "verifier", "verify", tmp_path / "bad.json")
+            assert told.code == 1
+            assert not {"\x1b", "\x07", "\u202e"} & set(told.out + told.err)
+
+
 # Codes and pictures
 
 
