@@ -399,6 +399,7 @@ class EcdsaSdSuite:
 
     name: str = NAME
     key_types: frozenset[KeyType] = frozenset({_KEY_TYPE})
+    carries_context: bool = False
 
     def sign(
         self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]

@@ -151,8 +151,12 @@ def add_proof(
             previous_proof if isinstance(previous_proof, str) else list(previous_proof)
         )
     secured = _with_context(document)
+    if suite.carries_context:
+        proof["@context"] = secured["@context"]
     existing = _proofs(document) if "proof" in document else []
-    proof_input = _proof_input(secured, proof, existing, canonicalizer or default_canonicalizer())
+    proof_input = _proof_input(
+        secured, proof, existing, suite, canonicalizer or default_canonicalizer()
+    )
     proof["proofValue"] = suite.sign(proof_input, signer, mandatory_pointers)
     secured["proof"] = [*existing, proof] if existing else proof
     return secured
@@ -193,7 +197,7 @@ def verify_proof(
         if method.public_key.type not in suite.key_types:
             raise CryptosuiteKeyMismatch(cryptosuite=suite.name, key_type=method.public_key.type)
         suite.verify(
-            _proof_input(document, proof, proofs, reader),
+            _proof_input(document, proof, proofs, suite, reader),
             proof["proofValue"],
             method.public_key,
             accept_base=accept_base,
@@ -243,7 +247,9 @@ def _check_shape(
         if name in proof and (not isinstance(proof[name], str) or not proof[name]):
             raise ProofMalformed(reason=f"{name} is not a text")
     if "@context" in proof and proof["@context"] != context:
-        # VC-DI-ECDSA §3.2.5 signs the options under the document's context.
+        # VC-DI-ECDSA §3.2.5 signs the options under the document's context. §3.3.2 would let the
+        # document of a JSON suite have further contexts behind those that were signed; whoever
+        # added them could give the claims another meaning.
         raise ProofMalformed(reason="its @context is not that of the document")
     return _time(proof, "created"), _time(proof, "expires")
 
@@ -297,16 +303,16 @@ def _proof_input(
     document: Mapping[str, Any],
     proof: Mapping[str, Any],
     proofs: Sequence[Mapping[str, Any]],
+    suite: Cryptosuite,
     canonicalizer: Canonicalizer,
 ) -> ProofInput:
     """What `proof` covers. The copies are shallow: nothing here changes what it is given."""
     unsecured = {name: value for name, value in document.items() if name != "proof"}
     if "previousProof" in proof:
         unsecured["proof"] = _previous(proof, proofs)
-    options = {
-        "@context": document.get("@context"),
-        **{name: value for name, value in proof.items() if name not in ("@context", "proofValue")},
-    }
+    options = {name: value for name, value in proof.items() if name != "proofValue"}
+    if not suite.carries_context:
+        options = {**options, "@context": document.get("@context")}
     return ProofInput(unsecured, options, canonicalizer)
 
 

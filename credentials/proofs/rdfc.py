@@ -19,7 +19,7 @@ from credentials.proofs.options import canonical_options
 from credentials.proofs.suite import ProofInput
 
 # VC-DI-ECDSA §3.2.3, §3.2.4: the curve chooses the hash, also for labelling blank nodes.
-_HASH: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
+DIGEST: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
     "P-256": sha256,
     "P-384": sha384,
     "Ed25519": sha256,
@@ -28,7 +28,7 @@ _HASH: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
 
 def hash_data(proof_input: ProofInput, key_type: KeyType) -> bytes:
     """What is signed: hash of the options, then hash of the document (VC-DI-ECDSA §3.2.4)."""
-    digest = _HASH[key_type]
+    digest = DIGEST[key_type]
     canonicalizer = proof_input.canonicalizer
     options = canonical_options(proof_input.options, canonicalizer, digest).encode("utf-8")
     document = canonicalizer.canonicalize(proof_input.document, digest).text.encode("utf-8")
@@ -42,6 +42,7 @@ class RdfcSuite:
 
     name: str
     key_types: frozenset[KeyType]
+    carries_context: bool = False
 
     def sign(
         self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]

@@ -15,7 +15,8 @@ class ProofInput:
     """What a proof covers: the document without its proof, and the proof without its value.
 
     `document` holds, under `proof`, the earlier proofs that a chained proof covers (VC-DI §4.3).
-    `options` has the document's `@context` (VC-DI-ECDSA §3.2.5). Neither may be changed.
+    `options` has the document's `@context` (VC-DI-ECDSA §3.2.5); in a suite that `carries_context`
+    it is the proof as it stands, without its value. Neither may be changed.
     """
 
     document: Mapping[str, Any]
@@ -31,6 +32,14 @@ class Cryptosuite(Protocol):
 
     @property
     def key_types(self) -> frozenset[KeyType]: ...
+
+    @property
+    def carries_context(self) -> bool:
+        """Whether proofs show the document's `@context` themselves (VC-DI-ECDSA §3.3.1 step 2).
+
+        If so, none is read into a proof that does not.
+        """
+        ...
 
     def sign(
         self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
