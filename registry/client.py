@@ -21,6 +21,7 @@ import httpx
 import rfc8785
 
 from credentials.keys import Signer
+from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.entries import Entry, decode_digest, document_digest, parse_entry
 from registry.errors import (
     EntriesDuplicate,
@@ -106,7 +107,11 @@ class RegistryClient:
         self._now = now
         # No proxies or netrc from the environment: who is asked is what was configured.
         self._http = httpx.Client(
-            transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
+            transport=transport,
+            timeout=timeout,
+            headers=PLAIN,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def close(self) -> None:
@@ -138,18 +143,16 @@ class RegistryClient:
                 with self._http.stream(
                     method, f"{url.rstrip('/')}/{path}", content=content, headers=headers
                 ) as answer:
-                    body = bytearray()
-                    for chunk in answer.iter_bytes():
-                        body += chunk
-                        if len(body) > limit:
-                            raise RegistryMisbehaved(reason="its answer is too large")
+                    body = read_answer(answer, limit)
+            except AnswerUnfit as error:
+                raise RegistryMisbehaved(reason=error.reason) from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 reason = type(error).__name__
                 continue
             if answer.status_code >= 500:
-                reason = f"HTTP {answer.status_code}: {_said(bytes(body))[1]}"
+                reason = f"HTTP {answer.status_code}: {_said(body)[1]}"
                 continue
-            return answer.status_code, bytes(body)
+            return answer.status_code, body
         raise RegistryUnreachable(reason=reason)
 
     def _get(self, origin: str, path: str, *, limit: int = MAX_ANSWER_BYTES) -> bytes:

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
+from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.checkpoint import SignedCheckpoint, encode_hash, parse_decimal
 from registry.entries import encode_time
 from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
 _REFUSED: Final = 422
+MAX_NODE_ANSWER: Final = 64 * 1024  # a few signature lines
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
 
@@ -225,16 +227,22 @@ class HttpNode:
     ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=1.0), transport=transport, trust_env=False
+            timeout=httpx.Timeout(timeout, connect=1.0),
+            transport=transport,
+            headers=PLAIN,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
         """Ask the node; raises RegistryUnreachable."""
         try:
-            answer = self._http.post(f"{self.url}/add-checkpoint", content=body)
+            with self._http.stream("POST", f"{self.url}/add-checkpoint", content=body) as answer:
+                return answer.status_code, read_answer(answer, MAX_NODE_ANSWER)
+        except AnswerUnfit as error:
+            raise RegistryUnreachable(reason=error.reason) from error
         except httpx.HTTPError as error:
             raise RegistryUnreachable(reason=type(error).__name__) from error
-        return answer.status_code, answer.content[:65536]
 
     def close(self) -> None:
         """End the connections."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.errors import RegistryError, RegistryUnreachable
 from registry.tiles import WIDTH, Tile, decode_bundle, width_at
 
@@ -24,7 +25,11 @@ class HttpEntries:
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.Client(
-            transport=transport, timeout=TIMEOUT, trust_env=False, follow_redirects=False
+            transport=transport,
+            timeout=TIMEOUT,
+            headers=PLAIN,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def close(self) -> None:
@@ -43,12 +48,10 @@ class HttpEntries:
             with self._http.stream("GET", f"{self._url}/{origin}/{bundle.path}") as answer:
                 if answer.status_code != 200:
                     raise RegistryUnreachable(reason=f"HTTP {answer.status_code} for a bundle")
-                data = bytearray()
-                for chunk in answer.iter_bytes():
-                    data += chunk
-                    if len(data) > MAX_BUNDLE_BYTES:
-                        raise RegistryUnreachable(reason="a bundle that is too large")
-            return decode_bundle(bytes(data), bundle.width)
+                data = read_answer(answer, MAX_BUNDLE_BYTES)
+            return decode_bundle(data, bundle.width)
+        except AnswerUnfit as error:
+            raise RegistryUnreachable(reason=error.reason) from error
         except httpx.HTTPError as error:
             raise RegistryUnreachable(reason=type(error).__name__) from error
         except RegistryUnreachable:

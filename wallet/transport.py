@@ -22,6 +22,7 @@ import httpx
 
 from credentials.canonical.strict_json import parse_json_object
 from credentials.errors import CredentialError
+from registry.answers import PLAIN
 from wallet.errors import IssuerAddressUnsafe, IssuerProtocol, IssuerUnreachable
 
 LARGEST_ANSWER: Final = 1024 * 1024
@@ -55,7 +56,7 @@ class SafeHttp:
             follow_redirects=False,
             trust_env=False,
             timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
-            headers={"accept": "application/json", "user-agent": "zhenglian-wallet"},
+            headers={**PLAIN, "accept": "application/json", "user-agent": "zhenglian-wallet"},
         )
 
     def __enter__(self) -> Self:
@@ -120,6 +121,8 @@ class SafeHttp:
             with self._client.stream(method, address, **arguments) as response:
                 if response.is_redirect:
                     raise IssuerProtocol(reason="it redirects to another address")
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    raise IssuerProtocol(reason="it is packed")  # perhaps a bomb
                 data = bytearray()
                 for chunk in response.iter_bytes(64 * 1024):
                     data += chunk

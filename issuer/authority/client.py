@@ -46,6 +46,7 @@ from issuer.authority.messages import (
     new_request_id,
 )
 from issuer.times import Clock, system_clock
+from registry.answers import PLAIN, AnswerUnfit, read_answer
 from schemas.digests import digest_multibase
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -94,6 +95,7 @@ class AuthorityClient:
             base_url=url,
             timeout=timeout_seconds,
             transport=transport,
+            headers=PLAIN,
             verify=_pinned(certificate),
             # No proxy from the environment, no redirect: only this server is asked.
             trust_env=False,
@@ -155,11 +157,9 @@ class AuthorityClient:
             with self._http.stream(
                 "POST", "/verify", content=question, headers={"Content-Type": REQUEST_MEDIA}
             ) as response:
-                body = b""
-                for piece in response.iter_bytes():
-                    body += piece
-                    if len(body) > MAX_MESSAGE:
-                        raise AuthorityAnswerWrong
+                body = read_answer(response, MAX_MESSAGE)
+        except AnswerUnfit as error:
+            raise AuthorityAnswerWrong from error
         except httpx.HTTPError as error:
             if _is_certificate_error(error):
                 raise AuthorityCertificateWrong from error

@@ -1,0 +1,89 @@
+"""Answers of hostile servers: bounded, never unpacked, and their servers named."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from registry.answers import AnswerUnfit, read_answer
+from registry.client import RegistryClient
+from registry.cosigning import MAX_NODE_ANSWER, HttpNode
+from registry.errors import RegistryMisbehaved, RegistryUnreachable
+from registry.reading import HttpEntries
+from registry.simulator import Consortium
+
+BOMB = gzip.compress(bytes(50_000_000), 9)
+
+
+def endless() -> Iterator[bytes]:
+    for _ in range(10_000):
+        yield bytes(1024 * 1024)
+    pytest.fail("read to its end")
+
+
+def answering(**how: object) -> httpx.MockTransport:
+    return httpx.MockTransport(lambda _: httpx.Response(200, **how))  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["endless", "packed"])
+def hostile(request: pytest.FixtureRequest) -> httpx.MockTransport:
+    if request.param == "endless":
+        return answering(content=endless())
+    return answering(headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(BOMB))
+
+
+def test_a_plain_answer_is_read_whole() -> None:
+    assert read_answer(httpx.Response(200, content=b"x" * 10), 10) == b"x" * 10
+    with pytest.raises(AnswerUnfit):
+        read_answer(httpx.Response(200, content=b"x" * 11), 10)
+
+
+def test_a_node_cannot_fill_the_sequencer_s_memory(hostile: httpx.MockTransport) -> None:
+    node = HttpNode("http://node.example", transport=hostile)
+    with pytest.raises(RegistryUnreachable):
+        node.add_checkpoint(b"old 0\n\n")
+    node.close()
+
+
+def test_an_honest_node_is_heard() -> None:
+    line = b"x" * MAX_NODE_ANSWER
+    node = HttpNode("http://node.example", transport=answering(content=line))
+    assert node.add_checkpoint(b"old 0\n\n") == (200, line)
+    node.close()
+
+
+def test_a_registry_cannot_fill_its_clients_memory(
+    hostile: httpx.MockTransport, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with Consortium(tmp_path_factory.mktemp("chain")) as chain:
+        genesis = chain.genesis
+    now = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    with (
+        RegistryClient("http://r.example", genesis, transport=hostile, now=lambda: now) as client,
+        pytest.raises(RegistryMisbehaved),
+    ):
+        client.status()
+
+
+def test_a_sequencer_cannot_fill_a_node_s_memory(hostile: httpx.MockTransport) -> None:
+    read = HttpEntries("http://r.example", transport=hostile)
+    with pytest.raises(RegistryUnreachable):
+        list(read("hangzhou.example/main", 0, 3))
+    read.close()
+
+
+def test_clients_ask_for_plain_answers() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["accept-encoding"])
+        return httpx.Response(404)
+
+    node = HttpNode("http://node.example", transport=httpx.MockTransport(answer))
+    node.add_checkpoint(b"old 0\n\n")
+    node.close()
+    assert asked == ["identity"]
