@@ -108,8 +108,12 @@ class WalletApp(App[None]):
         transport: httpx.BaseTransport | None = None,
         save_to: Path | None = None,
         tick_s: float = 1.0,
+        close_at_end: bool = True,
     ) -> None:
-        """`folder` is the wallet's; `save_to` is what saving proposes (the working directory)."""
+        """`folder` is the wallet's; `save_to` is what saving proposes (the working directory).
+
+        `close_at_end` is False for a caller who goes on with the wallet it gave.
+        """
         super().__init__()
         self.folder = folder
         self.language = language
@@ -117,6 +121,7 @@ class WalletApp(App[None]):
         self.transport = transport
         self.save_to = save_to or Path.cwd()
         self.tick_s = tick_s
+        self._close_at_end = close_at_end
         self.trust_as_of: datetime | None = None
         self.greeting: ZhenglianError | None = None
         """What went wrong on the way to the first place, to be told there."""
@@ -251,8 +256,9 @@ class WalletApp(App[None]):
 
     # -- the end ------------------------------------------------------------------------------
 
-    async def on_unmount(self) -> None:
-        self.close_wallet()
+    def on_unmount(self) -> None:
+        if self._close_at_end:
+            self.close_wallet()
 
     @property
     def defect(self) -> BaseException | None:
