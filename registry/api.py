@@ -26,6 +26,7 @@ from registry.errors import (
     TileMissing,
     TilePathMalformed,
 )
+from registry.limits import MAX_TREE_SIZE
 from registry.sequencer import Sequencer
 from registry.submission import MAX_SUBMISSION_BYTES
 from registry.tiles import WIDTH, Tile
@@ -89,7 +90,7 @@ def build_app(sequencer: Sequencer) -> FastAPI:
     @app.get("/blocks")
     def blocks(
         limit: Annotated[int, Query(ge=1, le=MAX_LIST_PARAMETER)] = 20,
-        before: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[int | None, Query(ge=0, le=MAX_TREE_SIZE)] = None,
     ) -> Response:
         return JSONResponse({"blocks": sequencer.blocks(limit, before)}, headers=_FRESH)
 
@@ -124,7 +125,9 @@ def build_app(sequencer: Sequencer) -> FastAPI:
         return Response(sequencer.checkpoint(origin), headers=_FRESH, media_type=_NOTE)
 
     @app.get("/{origin:path}/cosigned")
-    def cosigned(origin: str, covering: Annotated[int | None, Query(ge=0)] = None) -> Response:
+    def cosigned(
+        origin: str, covering: Annotated[int | None, Query(ge=0, le=MAX_TREE_SIZE)] = None
+    ) -> Response:
         proof = sequencer.side_proof(origin, covering)
         return Response(proof, headers=_FRESH, media_type=_NOTE)
 

@@ -38,7 +38,9 @@ INDEX_BYTES: Final = 5
 COMPACT_PROOF_BYTES: Final = INDEX_BYTES + HEIGHT * HASH_BYTES
 
 _PATH: Final = re.compile(
-    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII
+    # Eighteen digits are more than a log of 2^63 entries has tiles.
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?",
+    re.ASCII,
 )
 
 

@@ -188,3 +188,44 @@ def test_before_the_first_quorum_there_is_no_checkpoint(tmp_path: Path) -> None:
             status = http.get("/status").json()
             assert status["main"]["cosignedSize"] == 0
             assert status["alarms"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile/0/" + "x999/" * 900 + "999",
+        "tile/0/" + "x999/" * 2_000 + "999",  # more digits than Python turns into a number
+        "tile/0/x999/x999/x999/x999/x999/x999/999",
+        "tile/0/x999/x999/x999/x999/x999/999",
+        "tile/63/000",
+        "tile/entries/%2e%2e/%2e%2e/log.sqlite",
+        "tile/0/000.p/256",
+        "tile/0/000.p/0",
+        "lookup/zz",
+        "lookup/" + "0" * 20_000,
+        "cosigned?covering=9223372036854775808",
+        f"cosigned?covering={'9' * 60}",
+        f"cosigned?covering={'9' * 5_000}",
+        "../../../../etc/passwd/checkpoint",
+        "%2e%2e/%00/checkpoint",
+    ],
+    ids=range(15),
+)
+def test_no_path_or_number_is_too_large_to_be_refused(
+    chain: Consortium, http: httpx.Client, path: str
+) -> None:
+    answer = http.get(f"/{chain.genesis.identity_origin}/{path}")
+    assert answer.status_code in (404, 422), answer.text
+    assert len(answer.content) < 64 * 1024
+
+
+def test_a_block_beyond_all_numbers_is_refused(http: httpx.Client) -> None:
+    for before in (2**63, 10**60):
+        assert http.get(f"/blocks?before={before}").status_code == 422
+    assert http.get(f"/blocks?before={2**63 - 1}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fgenesis", "%00", "u" * 5_000, ".", "uEiCH"])
+def test_status_lists_have_names_that_stay_in_their_folder(http: httpx.Client, name: str) -> None:
+    assert http.get(f"/status-lists/{name}").status_code in (404, 405)
+    assert http.put(f"/status-lists/{name}", content=b"{}").status_code in (400, 404, 405)
