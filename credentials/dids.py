@@ -48,6 +48,8 @@ RELATIONSHIPS: Final = (
 
 MAX_DID: Final = 512
 """Characters of a DID URL: a did:key of P-384 with its fragment takes 150."""
+MAX_KEY_DID: Final = 4096
+"""The same where the name is the key itself: did:key of ML-DSA-44 with its fragment takes 3,515."""
 MAX_METHODS: Final = 32
 """Keys in one document; a real one has two or three."""
 MAX_SERVICES: Final = 16
@@ -61,7 +63,7 @@ _DID: Final = re.compile(
     r"(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2}))",
     re.ASCII,
 )
-_FRAGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?-]{1,128}", re.ASCII)
+_FRAGMENT: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?-]{1,2048}", re.ASCII)
 _HOST: Final = re.compile(
     r"(?=.{1,253}(?:%3A|$))(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)"
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?:%3A(?P<port>[1-9][0-9]{0,4}))?",
@@ -74,8 +76,7 @@ def check_did(text: object) -> str:
 
     did:web hosts must be lower case: two spellings of one name would be two identifiers.
     """
-    if not isinstance(text, str) or len(text) > MAX_DID:
-        raise DidMalformed(reason="it is not a text of normal length")
+    text = _check_length(text)
     parts = _DID.fullmatch(text)
     if parts is None:
         raise DidMalformed(reason="it does not look like did:method:name")
@@ -86,16 +87,22 @@ def check_did(text: object) -> str:
             raise DidMalformed(reason="the host of a did:web name is not valid")
         if not all(path) or any(segment in (".", "..") for segment in path):
             raise DidMalformed(reason="the path of a did:web name is not valid")
-    elif parts["method"] == "key" and ":" in parts["rest"]:
-        raise DidMalformed(reason="a did:key name has one part")
+    elif parts["method"] in ("key", "jwk") and ":" in parts["rest"]:
+        raise DidMalformed(reason="the name of a key has one part")
     return text
+
+
+def _check_length(text: object) -> str:
+    if isinstance(text, str):
+        is_key = text.startswith(("did:key:", "did:jwk:"))
+        if len(text) <= (MAX_KEY_DID if is_key else MAX_DID):
+            return text
+    raise DidMalformed(reason="it is not a text of normal length")
 
 
 def split_key_url(url: object) -> tuple[str, str]:
     """The DID and the fragment of `url`, the name of a key. Raises DidMalformed."""
-    if not isinstance(url, str) or len(url) > MAX_DID:
-        raise DidMalformed(reason="it is not a text of normal length")
-    return _split(url)
+    return _split(_check_length(url))
 
 
 @lru_cache(maxsize=_KEPT_KEYS)  # issuers' keys come again and again; the answer is the text's own

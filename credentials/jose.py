@@ -41,6 +41,7 @@ _ALGORITHM: Final[Mapping[KeyType, str]] = {
     "P-256": "ES256",
     "P-384": "ES384",
     "Ed25519": "EdDSA",
+    "ML-DSA-44": "ML-DSA-44",  # RFC 9964
 }
 _KEY_TYPE: Final[Mapping[str, KeyType]] = {
     **{name: kind for kind, name in _ALGORITHM.items()},
@@ -114,7 +115,7 @@ def sign_compact(
     if kid is not None:
         header["kid"] = kid
     encoded = f"{_segment({**header, **extra})}.{_segment(payload)}"
-    if len(encoded) > MAX_TOKEN - 256:
+    if len(encoded) > MAX_TOKEN - 2 * SIGNATURE_LENGTH[signer.public_key.type]:
         raise JwsMalformed(reason="it would be too long")
     return f"{encoded}.{base64url_encode(signer.sign(encoded.encode('ascii')))}"
 

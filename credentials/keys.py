@@ -1,4 +1,4 @@
-"""Public and private signature keys: P-256, P-384 and Ed25519.
+"""Public and private signature keys: P-256, P-384, Ed25519 and, experimental, ML-DSA-44.
 
 Guarantees: a `PublicKey` is a valid point of its curve and never one of the Ed25519 points under
 which anybody can sign anything; a key has one encoding, so two spellings cannot pass for two
@@ -8,7 +8,8 @@ Not guaranteed: an ECDSA signature (r, s) can be turned into (r, -s) by anyone, 
 allows. Nothing here may use a signature as the only identifier of a document.
 
 The primitives are those of `cryptography` (OpenSSL). ECDSA signatures are raw r || s of fixed
-length, P-256 with SHA-256 and P-384 with SHA-384 (VC-DI-ECDSA §3.2, RFC 7518 §3.4).
+length, P-256 with SHA-256 and P-384 with SHA-384 (VC-DI-ECDSA §3.2, RFC 7518 §3.4). ML-DSA-44
+is that of FIPS 204 with an empty context; its secret is the 32-byte seed (RFC 9964 §3).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Final, Literal, NoReturn, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
@@ -32,10 +33,13 @@ from credentials.multibase import (
     base64url_decode,
     base64url_encode,
     multibase_base58,
+    multibase_base64,
     multibase_decode,
 )
 
-KeyType = Literal["P-256", "P-384", "Ed25519"]
+KeyType = Literal["P-256", "P-384", "Ed25519", "ML-DSA-44"]
+
+_FOREIGN: Final = "its type is not one that is supported"
 
 
 @dataclass(frozen=True)
@@ -71,18 +75,38 @@ _PUBLIC_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8024"),  # 0x1200
     "P-384": bytes.fromhex("8124"),  # 0x1201
     "Ed25519": bytes.fromhex("ed01"),  # 0xed
+    "ML-DSA-44": bytes.fromhex("9024"),  # 0x1210
 }
 _SECRET_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8626"),  # 0x1306
     "P-384": bytes.fromhex("8726"),  # 0x1307
     "Ed25519": bytes.fromhex("8026"),  # 0x1300
+    "ML-DSA-44": bytes.fromhex("9a26"),  # 0x131a, the seed; draft in the table of multicodecs
 }
-_PUBLIC_LENGTH: Final[Mapping[KeyType, int]] = {"P-256": 33, "P-384": 49, "Ed25519": 32}
-_SECRET_LENGTH: Final[Mapping[KeyType, int]] = {"P-256": 32, "P-384": 48, "Ed25519": 32}
+_PUBLIC_LENGTH: Final[Mapping[KeyType, int]] = {
+    "P-256": 33,
+    "P-384": 49,
+    "Ed25519": 32,
+    "ML-DSA-44": 1312,
+}
+_SECRET_LENGTH: Final[Mapping[KeyType, int]] = {
+    "P-256": 32,
+    "P-384": 48,
+    "Ed25519": 32,
+    "ML-DSA-44": 32,
+}
 _TYPE_OF_PUBLIC: Final = {header: kind for kind, header in _PUBLIC_HEADER.items()}
 _TYPE_OF_SECRET: Final = {header: kind for kind, header in _SECRET_HEADER.items()}
 
-SIGNATURE_LENGTH: Final[Mapping[KeyType, int]] = {"P-256": 64, "P-384": 96, "Ed25519": 64}
+# Keys of some 1,300 bytes are spelt in base64url (VC-DI-QR §2.1.1): base58 costs the square.
+_SPELT_IN_BASE64: Final[frozenset[KeyType]] = frozenset({"ML-DSA-44"})
+
+SIGNATURE_LENGTH: Final[Mapping[KeyType, int]] = {
+    "P-256": 64,
+    "P-384": 96,
+    "Ed25519": 64,
+    "ML-DSA-44": 2420,
+}
 
 _P25519: Final = 2**255 - 19
 # The y coordinates of the eight points whose order divides the cofactor (RFC 8032 §5.1). Under
@@ -102,7 +126,9 @@ MAX_SEED: Final = 1024
 
 
 class PublicKey:
-    """A public key. Equal when type and bytes are. `raw` is SEC1 compressed, or 32 Ed25519 bytes.
+    """A public key. Equal when type and bytes are.
+
+    `raw` is SEC1 compressed, or the 32 bytes of Ed25519, or the 1,312 of ML-DSA-44.
 
     The parsed key is kept, so verifying pays for the signature alone.
     """
@@ -117,8 +143,11 @@ class PublicKey:
         self.raw: Final = bytes(raw)
         self._multikey: str | None = None
         self._curve = _CURVES.get(key_type)
-        self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-        if self._curve is None:
+        self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey
+        if key_type == "ML-DSA-44":
+            # FIPS 204 §5.3: every string of this length is the encoding of some key.
+            self._key = mldsa.MLDSA44PublicKey.from_public_bytes(self.raw)
+        elif self._curve is None:
             # The top bit is the sign of x. y must be reduced, or one point has two encodings.
             y = int.from_bytes(raw, "little") & (2**255 - 1)
             if y >= _P25519 or y in _SMALL_ORDER_Y:
@@ -146,7 +175,7 @@ class PublicKey:
     def verify(self, signature: bytes, data: bytes) -> None:
         """Raise SignatureInvalid unless `signature` over `data` was made by this key."""
         try:
-            if isinstance(self._key, ed25519.Ed25519PublicKey):
+            if isinstance(self._key, ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey):
                 self._key.verify(signature, data)
                 return
             assert self._curve is not None  # noqa: S101 - tells mypy what __init__ ensured
@@ -167,7 +196,8 @@ class PublicKey:
     def multikey(self) -> str:
         """`publicKeyMultibase`, also the identifier behind `did:key:`."""
         if self._multikey is None:
-            self._multikey = multibase_base58(self.tagged())
+            spell = multibase_base64 if self.type in _SPELT_IN_BASE64 else multibase_base58
+            self._multikey = spell(self.tagged())
         return self._multikey
 
     def tagged(self) -> bytes:
@@ -177,22 +207,23 @@ class PublicKey:
     @classmethod
     def from_multikey(cls, text: str) -> Self:
         """Read a Multikey (Controlled Identifiers 1.0 §2.2.2). Raises KeyInvalid."""
-        try:
-            data = multibase_decode(text, allowed="z")
-        except (EncodingInvalid, LimitExceeded) as error:
-            raise KeyInvalid(reason="it is not a base58 multikey") from error
-        return cls.from_tagged(data)
+        key = cls.from_tagged(_multikey_bytes(text))
+        if (text[0] == "u") != (key.type in _SPELT_IN_BASE64):
+            raise KeyInvalid(reason="it is not spelt as its type is")
+        return key
 
     @classmethod
     def from_tagged(cls, data: bytes) -> Self:
         """Read the bytes of a Multikey. Raises KeyInvalid."""
         key_type = _TYPE_OF_PUBLIC.get(data[:2])
         if key_type is None:
-            raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+            raise KeyInvalid(reason=_FOREIGN)
         return cls(key_type, data[2:])
 
     def jwk(self) -> dict[str, str]:
-        """The key as a public JWK (RFC 7517, RFC 8037), required members only."""
+        """The key as a public JWK (RFC 7517, RFC 8037, RFC 9964), required members only."""
+        if isinstance(self._key, mldsa.MLDSA44PublicKey):
+            return {"kty": "AKP", "alg": self.type, "pub": base64url_encode(self.raw)}
         if isinstance(self._key, ed25519.Ed25519PublicKey):
             return {"kty": "OKP", "crv": "Ed25519", "x": base64url_encode(self.raw)}
         numbers, size = self._key.public_numbers(), _CURVES[self.type].size
@@ -216,7 +247,7 @@ class PublicKey:
         """
         if not isinstance(jwk, Mapping):
             raise KeyInvalid(reason="the JWK is not an object")
-        if "d" in jwk or "k" in jwk:
+        if any(name in jwk for name in ("d", "k", "priv")):
             raise KeyInvalid(reason="the JWK holds a secret where a public key is expected")
         operations = jwk.get("key_ops", ["verify"])
         if jwk.get("use", "sig") != "sig" or not (
@@ -224,6 +255,8 @@ class PublicKey:
         ):
             raise KeyInvalid(reason="the JWK is not meant for signatures")
         kind, curve_name = jwk.get("kty"), jwk.get("crv")
+        if kind == "AKP" and jwk.get("alg") == "ML-DSA-44":
+            return cls("ML-DSA-44", _jwk_octets(jwk, "pub", _PUBLIC_LENGTH["ML-DSA-44"]))
         if kind == "OKP" and curve_name == "Ed25519" and "y" not in jwk:
             _check_jwk_algorithm(jwk, "EdDSA", "Ed25519")
             return cls("Ed25519", _jwk_octets(jwk, "x", 32))
@@ -236,7 +269,14 @@ class PublicKey:
             if key.jwk()["y"] != jwk["y"]:
                 raise KeyInvalid(reason="it is not a point of its curve")
             return key
-        raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+        raise KeyInvalid(reason=_FOREIGN)
+
+
+def _multikey_bytes(text: str) -> bytes:
+    try:
+        return multibase_decode(text, allowed="zu")
+    except (EncodingInvalid, LimitExceeded) as error:
+        raise KeyInvalid(reason="it is not a multikey") from error
 
 
 def _jwk_octets(jwk: Mapping[object, object], member: str, size: int) -> bytes:
@@ -274,7 +314,7 @@ class PrivateKey:
 
     def __init__(
         self,
-        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey,
+        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey,
         *,
         deterministic: bool = False,
     ) -> None:
@@ -286,9 +326,12 @@ class PrivateKey:
         if isinstance(public, ed25519.Ed25519PublicKey):
             self._public = PublicKey("Ed25519", public.public_bytes_raw())
             return
+        if isinstance(public, mldsa.MLDSA44PublicKey):
+            self._public = PublicKey("ML-DSA-44", public.public_bytes_raw())
+            return
         curve_name = {"secp256r1": "P-256", "secp384r1": "P-384"}.get(public.curve.name)
         if curve_name is None:
-            raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+            raise KeyInvalid(reason=_FOREIGN)
         curve = _CURVES[curve_name]
         self._algorithm = curve.deterministic if deterministic else curve.algorithm
         self._size = curve.size
@@ -314,8 +357,8 @@ class PrivateKey:
         raise TypeError("private keys are not pickled; seal them with credentials.keyfile")
 
     def sign(self, data: bytes) -> bytes:
-        """The signature over `data`: raw r || s, or the 64 bytes of Ed25519."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+        """The signature over `data`: raw r || s, or what Ed25519 and ML-DSA-44 give."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
             return self._key.sign(data)
         assert self._algorithm is not None  # noqa: S101 - tells mypy what __init__ ensured
         r, s = decode_dss_signature(self._key.sign(data, self._algorithm))
@@ -326,17 +369,21 @@ class PrivateKey:
         """A fresh key from the operating system's randomness."""
         if key_type == "Ed25519":
             return cls(ed25519.Ed25519PrivateKey.generate())
+        if key_type == "ML-DSA-44":
+            return cls(mldsa.MLDSA44PrivateKey.generate())
         if key_type not in _CURVES:
-            raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+            raise KeyInvalid(reason=_FOREIGN)
         return cls(ec.generate_private_key(_CURVES[key_type].curve))
 
     @classmethod
     def from_bytes(cls, key_type: KeyType, secret: bytes, *, deterministic: bool = False) -> Self:
-        """The key whose scalar (big-endian) or Ed25519 seed is `secret`. Raises KeyInvalid."""
+        """The key whose scalar (big-endian) or seed is `secret`. Raises KeyInvalid."""
         if key_type not in _SECRET_LENGTH or len(secret) != _SECRET_LENGTH[key_type]:
             raise KeyInvalid(reason="it has the wrong type or length")
         if key_type == "Ed25519":
             return cls(ed25519.Ed25519PrivateKey.from_private_bytes(secret))
+        if key_type == "ML-DSA-44":
+            return cls(mldsa.MLDSA44PrivateKey.from_seed_bytes(secret))
         curve = _CURVES[key_type]
         scalar = int.from_bytes(secret, "big")
         if not 0 < scalar < curve.order:
@@ -362,18 +409,17 @@ class PrivateKey:
 
     def to_bytes(self) -> bytes:
         """The secret itself, for `credentials.keyfile.seal` and nothing else."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+        if isinstance(self._key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
             return self._key.private_bytes_raw()
         return self._key.private_numbers().private_value.to_bytes(self._size, "big")
 
     @classmethod
     def from_multikey(cls, text: str, *, deterministic: bool = False) -> Self:
         """Read a `secretKeyMultibase`. Raises KeyInvalid."""
-        try:
-            data = multibase_decode(text, allowed="z")
-        except (EncodingInvalid, LimitExceeded) as error:
-            raise KeyInvalid(reason="it is not a base58 multikey") from error
+        data = _multikey_bytes(text)
         key_type = _TYPE_OF_SECRET.get(data[:2])
         if key_type is None:
-            raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+            raise KeyInvalid(reason=_FOREIGN)
+        if (text[0] == "u") != (key_type in _SPELT_IN_BASE64):
+            raise KeyInvalid(reason="it is not spelt as its type is")
         return cls.from_bytes(key_type, data[2:], deterministic=deterministic)

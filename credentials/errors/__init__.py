@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from credentials.errors.base import (
     CredentialError,
+    CryptosuiteExperimental,
     CryptosuiteUnknown,
     LimitExceeded,
     ProofMalformed,
@@ -149,6 +150,7 @@ __all__ = [
     "CredentialError",
     "CredentialExpired",
     "CredentialNotYetValid",
+    "CryptosuiteExperimental",
     "CryptosuiteKeyMismatch",
     "CryptosuiteUnknown",
     "DidDocumentMalformed",

@@ -45,3 +45,10 @@ class CryptosuiteUnknown(CredentialError):
     code = "ZL-CRYPTOSUITE-UNKNOWN"
     message = "The cryptosuite {cryptosuite!r} is not supported."
     hint = "Ask for a credential with a supported cryptosuite."
+
+
+class CryptosuiteExperimental(CryptosuiteUnknown):
+    """A suite whose specification is still a draft, where the caller did not admit those."""
+
+    code = "ZL-CRYPTOSUITE-EXPERIMENTAL"
+    message = "The cryptosuite {cryptosuite!r} is experimental and not accepted here."

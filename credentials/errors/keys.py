@@ -19,7 +19,7 @@ class KeyInvalid(CredentialError):
 
     code = "ZL-KEY-INVALID"
     message = "The key cannot be used: {reason}."
-    hint = "Ask the key's owner for it again, as a P-256, P-384 or Ed25519 multikey or JWK."
+    hint = "Ask the key's owner for it again, as a multikey or JWK of a supported type."
 
 
 class KeyfileMalformed(CredentialError):

@@ -15,9 +15,10 @@ from credentials.proofs.integrity import (
     add_proof,
     verify_proof,
 )
-from credentials.proofs.table import CRYPTOSUITES
+from credentials.proofs.table import ALL_CRYPTOSUITES, CRYPTOSUITES
 
 __all__ = [
+    "ALL_CRYPTOSUITES",
     "CLOCK_SKEW",
     "CRYPTOSUITES",
     "UnverifiedCredential",

@@ -12,6 +12,8 @@ from credentials.dids import ASSERTION, Resolver
 from credentials.errors import ControllerMismatch
 from credentials.model import check_credential, credential_types, issuer_id
 from credentials.proofs.integrity import VerifiedDocument, verify_proof
+from credentials.proofs.suite import Cryptosuite
+from credentials.proofs.table import CRYPTOSUITES
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def verify_credential(
     now: datetime,
     accept_base: bool = False,
     canonicalizer: Canonicalizer | None = None,
+    suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
 ) -> VerifiedCredential:
     """Verify that `credential` is one, and that its issuer made every proof on it.
 
@@ -60,6 +63,7 @@ def verify_credential(
         purpose=ASSERTION,
         accept_base=accept_base,
         canonicalizer=canonicalizer,
+        suites=suites,
     )
     # VC-DI §5.9 leaves the link between issuer and key to the application. Here it is
     # identity: without this check, anyone's valid signature under another's name would pass.

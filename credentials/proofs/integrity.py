@@ -23,6 +23,7 @@ from credentials.dids import ASSERTION, Resolver, VerificationMethod, split_key_
 from credentials.errors import (
     ChallengeMismatch,
     ControllerMismatch,
+    CryptosuiteExperimental,
     CryptosuiteKeyMismatch,
     CryptosuiteUnknown,
     DomainMismatch,
@@ -35,7 +36,7 @@ from credentials.errors import (
 )
 from credentials.keys import Signer
 from credentials.proofs.suite import Cryptosuite, ProofInput
-from credentials.proofs.table import CRYPTOSUITES
+from credentials.proofs.table import ALL_CRYPTOSUITES, CRYPTOSUITES
 from credentials.timestamps import format_timestamp, parse_timestamp
 from schemas.names import CONTEXT_V2
 
@@ -118,17 +119,18 @@ def add_proof(
     proof_id: str | None = None,
     previous_proof: str | Sequence[str] | None = None,
     canonicalizer: Canonicalizer | None = None,
+    suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
 ) -> dict[str, Any]:
     """A copy of `document` with one more proof (VC-DI §4.2, §4.3).
 
     A document that has proofs gets a proof set; with `previous_proof`, the new proof also covers
     the proofs of those ids. `mandatory_pointers` are for selective-disclosure suites: what every
-    derived form shows.
+    derived form shows. `suites` are those that may be used.
 
-    Raises CryptosuiteUnknown, CryptosuiteKeyMismatch, ProofMalformed, DidMalformed, and what
-    canonicalization refuses (DocumentRefused and others).
+    Raises CryptosuiteUnknown, CryptosuiteExperimental, CryptosuiteKeyMismatch, ProofMalformed,
+    DidMalformed, and what canonicalization refuses (DocumentRefused and others).
     """
-    suite = _suite(cryptosuite)
+    suite = _suite(cryptosuite, suites)
     if signer.public_key.type not in suite.key_types:
         raise CryptosuiteKeyMismatch(cryptosuite=cryptosuite, key_type=signer.public_key.type)
     split_key_url(verification_method)
@@ -172,11 +174,13 @@ def verify_proof(
     challenge: str | None = None,
     accept_base: bool = False,
     canonicalizer: Canonicalizer | None = None,
+    suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
 ) -> VerifiedDocument:
     """Verify every proof of `document` (VC-DI §4.4, §4.5).
 
     `now` judges `created`, `expires` and the life of the key. `accept_base` admits the base form
-    of a selective-disclosure proof, which only its holder should ever see.
+    of a selective-disclosure proof, which only its holder should ever see. `suites` are those
+    that count.
 
     Raises a subclass of CredentialError named by its cause.
     """
@@ -187,7 +191,7 @@ def verify_proof(
     verified = []
     for proof in proofs:
         times = _check_shape(proof, document.get("@context"))
-        suite = _suite(proof["cryptosuite"])
+        suite = _suite(proof["cryptosuite"], suites)
         _check_options(proof, times, purpose=purpose, domain=domain, challenge=challenge, now=now)
         method = resolver.resolve(proof["verificationMethod"], purpose)
         # The resolver answers for its documents; an answer about another key is no answer.
@@ -206,9 +210,11 @@ def verify_proof(
     return VerifiedDocument(document, tuple(verified))
 
 
-def _suite(name: str) -> Cryptosuite:
-    suite = CRYPTOSUITES.get(name)
+def _suite(name: str, suites: Mapping[str, Cryptosuite]) -> Cryptosuite:
+    suite = suites.get(name)
     if suite is None:
+        if name in ALL_CRYPTOSUITES and name not in CRYPTOSUITES:
+            raise CryptosuiteExperimental(cryptosuite=name)
         raise CryptosuiteUnknown(cryptosuite=name[:64])
     return suite
 

@@ -23,6 +23,7 @@ DIGEST: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
     "P-256": sha256,
     "P-384": sha384,
     "Ed25519": sha256,
+    "ML-DSA-44": sha256,
 }
 
 
