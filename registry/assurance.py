@@ -26,6 +26,7 @@ from registry.errors import (
     AnchorAbsent,
     AnchorUnknown,
     BundleStale,
+    ClockBehind,
     CredentialRevoked,
     CredentialSuspended,
     DigestMismatch,
@@ -37,12 +38,16 @@ from registry.errors import (
     StatusStale,
     StatusUnknown,
 )
+from registry.limits import MAX_CLOCK_SKEW_S
 from registry.trust import Accreditation, AnchorFound, Entitlement, TrustBundle
 from schemas.digests import digest_multibase
 from schemas.scenario import Scenario, scenario_for_types
 
 SKEW: Final = timedelta(seconds=60)
 """Clocks of counters and phones differ by this much; a validity bound is stretched by it."""
+
+BEHIND: Final = timedelta(seconds=MAX_CLOCK_SKEW_S)
+"""How far this machine's clock may be behind the quorum's."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,10 @@ class Assurance:
     _digests: dict[str, str] = field(default_factory=dict, repr=False)
 
     def check_bundle(self, now: datetime) -> datetime:
-        """The time of the bundle's quorum. Raises `BundleStale`."""
+        """The time of the bundle's quorum. Raises `BundleStale`, `ClockBehind`."""
+        # With a clock that was set back, every bundle and every status list would stay fresh.
+        if self.bundle.time - now > BEHIND:
+            raise ClockBehind(as_of=_minute(self.bundle.time))
         if now - self.bundle.time > self.policy.max_bundle_age:
             raise BundleStale(as_of=_day(self.bundle.time), days=self.policy.max_bundle_age.days)
         return self.bundle.time

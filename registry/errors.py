@@ -462,6 +462,14 @@ class BundleStale(RegistryError):
     hint = "Synchronise, or import a newer trust bundle, and verify again."
 
 
+class ClockBehind(BundleStale):
+    """This machine's clock is before the bundle's time, so no age can be told."""
+
+    code = "ZL-CLOCK-BEHIND"
+    message = "This machine's clock is behind the trust bundle of {as_of}; one of them is wrong."
+    hint = "Set the clock, then verify again. Nothing was decided."
+
+
 class IssuerNotAccredited(RegistryError):
     """The chain accredits no such issuer for this type at that time."""
 

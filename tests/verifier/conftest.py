@@ -83,6 +83,12 @@ class Counter:
         claims = [f"/credentialSubject/{name}" for name in names] or None
         return (desk or self.desk).request("age-check", claims)
 
+    def proof(self, credential: dict[str, Any] | None = None) -> bytes:
+        """The compact anchor proof of a credential."""
+        origin = self.chain.genesis.identity_origin
+        leaf = anchor_entry(self.issuer.did, anchor_of(credential or self.credential)).leaf_hash
+        return self.chain.client.compact_proof(origin, self.chain.client.lookup(origin, leaf))
+
     def answer(
         self,
         request: MadeRequest,
@@ -94,12 +100,8 @@ class Counter:
         credential: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """What the citizen's wallet makes of a request."""
-        origin = self.chain.genesis.identity_origin
         original = credential or self.credential
-        proof = None
-        if anchored:
-            leaf = anchor_entry(self.issuer.did, anchor_of(original)).leaf_hash
-            proof = self.chain.client.compact_proof(origin, self.chain.client.lookup(origin, leaf))
+        proof = self.proof(original) if anchored else None
         return build_presentation(
             [derive(original, claims if claims is not None else request.claims)],
             anchor_proofs=[proof],

@@ -16,6 +16,8 @@ from PIL import Image
 from credentials.errors import CredentialError, NoCodeInPicture
 from credentials.exchange import verify_receipt
 from credentials.keys import PrivateKey
+from credentials.presentation import build_presentation
+from credentials.proofs import derive
 from credentials.qr import draw, encode_qr_text
 from schemas.errors import ExitCode
 from verifier.desk import Desk, Verdict
@@ -396,3 +398,30 @@ def test_a_damaged_bundle_is_replaced_by_a_synchronisation_but_not_by_an_older_o
     again.sync(counter.chain.client)
     assert again.assurance.bundle.main_checkpoint.size > 0
     again.close()
+
+
+def test_a_clock_set_back_makes_no_old_knowledge_fresh(counter: Counter) -> None:
+    counter.chain.advance(hours=1)
+    counter.chain.settle()
+    counter.sync()
+    for minutes, expected in ((4, Answer.ACCEPTED), (6, Answer.UNDETERMINED)):
+        desk = Desk(
+            counter.folder / "desk",
+            counter.desk.settings,
+            counter.desk._key,
+            clock=lambda minutes=minutes: counter.now - timedelta(minutes=minutes),  # type: ignore[misc]
+        )
+        own = desk.request("age-check", ["/credentialSubject/name"])
+        answer = build_presentation(
+            [derive(counter.credential, own.claims)],
+            anchor_proofs=[counter.proof()],
+            signer=counter.holder,
+            domain=desk.settings.did,
+            challenge=own.nonce,
+            created=counter.now - timedelta(minutes=minutes),
+            expires=counter.now,
+        )
+        verdict = desk.verify(answer)
+        desk.close()
+        assert verdict.answer is expected, verdict.decided_by
+    assert decided(verdict) == ("freshness", "ZL-CLOCK-BEHIND")
