@@ -29,6 +29,10 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "issuer": ("issuer.cli", "The data administration: issue, revoke, serve."),
     "registry": ("registry.cli", "The chain: serve it, read it, verify it."),
     "schemas": ("schemas.cli", "The credential types and the checks of identifiers."),
+    "vc-api": (
+        "zhenglian.vc_api.cli",
+        "The VC-API server: for test suites and for trying things out.",
+    ),
     "verifier": ("verifier.cli", "The department's desk: ask, scan, verify."),
     "wallet": ("wallet.cli", "The citizen's wallet; alone, it opens the terminal app."),
 }

@@ -1,0 +1,104 @@
+"""`zl vc-api`: serve the kernel's operations over the VC-API, on this machine."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.texts import Texts
+
+
+def build_app(_: Texts) -> typer.Typer:
+    """The role's commands, in the language of `_`."""
+    app = typer.Typer(no_args_is_help=True)
+
+    @app.callback(help=_("The VC-API server, for test suites and trials."))
+    def root() -> None:
+        """Keep `serve` a command of its own, though it is the only one."""
+
+    @app.command(
+        help=_(
+            "Serve issuing, verifying, deriving and proving over HTTPS on this machine, until a"
+            " signal ends it. GET / lists the addresses."
+        )
+    )
+    def serve(
+        port: Annotated[int, typer.Option(min=0, max=65535, help=_("0 takes a free one."))] = 0,
+        proof_only: Annotated[
+            bool,
+            typer.Option(
+                "--proof-only",
+                help=_(
+                    "For official test suites: judge structure and proofs alone. Never for"
+                    " anything else."
+                ),
+            ),
+        ] = False,
+        context: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="URL=FILE", help=_("A JSON-LD context to know beside the bundled ones.")
+            ),
+        ] = None,
+        keys: Annotated[
+            Path | None,
+            typer.Option(
+                help=_("Sealed file that keeps the keys; made if it is not there. Else fresh keys.")
+            ),
+        ] = None,
+        passphrase_file: Annotated[
+            Path | None,
+            typer.Option("--passphrase-file", help=_("File with the passphrase of the key file.")),
+        ] = None,
+        json_: Annotated[
+            bool, typer.Option("--json", help=_("Say where it listens as one JSON line."))
+        ] = False,
+    ) -> None:
+        from credentials.proofs import CRYPTOSUITES
+        from schemas.passphrase import read_passphrase
+        from zhenglian.vc_api.contexts import known_contexts
+        from zhenglian.vc_api.keys import fresh_parties, kept_parties
+        from zhenglian.vc_api.server import Server
+
+        if keys is None:
+            parties = fresh_parties(CRYPTOSUITES)
+        else:
+            prompt = _("Passphrase of the key file")
+            parties = kept_parties(
+                CRYPTOSUITES, keys, lambda: read_passphrase(passphrase_file, prompt=prompt)
+            )
+        server = Server(
+            parties,
+            known_contexts(context or [], conformance=proof_only),
+            port=port,
+            proof_only=proof_only,
+        )
+
+        def listening() -> None:
+            if proof_only:
+                warning = _(
+                    "PROOF-ONLY MODE: issuers, validity and status are NOT checked. What this"
+                    " server calls verified is not to be relied on. For test suites only."
+                )
+                print(warning, file=sys.stderr, flush=True)  # noqa: T201 - a warning on the terminal
+            if json_:
+                told = {
+                    "url": server.url,
+                    "certificate": server.fingerprint,
+                    "mode": "proof-only" if proof_only else "product",
+                    "issuers": {name: party.did for name, party in parties.items()},
+                }
+                line = json.dumps(told)
+            else:
+                line = _(
+                    "Listening at {url}; SHA-256 of its certificate: {certificate}",
+                    url=server.url,
+                    certificate=server.fingerprint,
+                )
+            print(line, flush=True)  # noqa: T201 - the command's output
+
+        server.run(listening)
+
+    return app

@@ -1,0 +1,344 @@
+"""What the VC-API's operations do, without HTTP: a request object in, an answer object out.
+
+Two modes. The *product* mode issues only what the data model allows under the address's own
+name, and calls verified only what its issuer signed, is in force, and is not revoked as far as
+this server knows; what it cannot know it does not pass over. The *proof-only* mode, which the
+official suites need, judges structure and proofs alone: anybody may have signed, documents may
+bring contexts of their own, credentials of the data model 1.1 pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from credentials.canonical import Canonicalizer
+from credentials.contexts import ContextStore
+from credentials.dids import AUTHENTICATION, KeyResolver, Resolver
+from credentials.errors import ControllerMismatch
+from credentials.model import check_credential, check_presentation, check_validity, issuer_id
+from credentials.proofs import (
+    add_proof,
+    derive,
+    verify_credential,
+    verify_proof,
+)
+from credentials.status import StatusEntry, status_entries, status_list_credential
+from zhenglian.vc_api.errors import (
+    AddressUnknown,
+    BodyMalformed,
+    CredentialRevoked,
+    IssuerMismatch,
+    OptionUnknown,
+    StatusOutOfReach,
+    StatusUnavailable,
+)
+from zhenglian.vc_api.keys import Party
+from zhenglian.vc_api.statuses import Statuses, find
+from zhenglian.vc_api.version_1 import check_version_1, is_version_1
+
+MAX_CREDENTIALS: Final = 16
+"""Credentials of one presentation; each costs a verification."""
+STATUS_LIFE: Final = timedelta(hours=1)
+
+# A status list shows everything to everybody, so it takes a suite that signs a whole document.
+_LIST_SUITES: Final[Mapping[str, str]] = {
+    "P-256": "ecdsa-rdfc-2019",
+    "P-384": "ecdsa-rdfc-2019",
+    "Ed25519": "eddsa-rdfc-2022",
+}
+
+
+def utc_now() -> datetime:
+    """The time, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP status and a body."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class VcApi:
+    """The operations of all addresses. `base` is the server's own address."""
+
+    def __init__(
+        self,
+        parties: Mapping[str, Party],
+        contexts: ContextStore,
+        *,
+        base: str,
+        proof_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        resolver: Resolver | None = None,
+    ) -> None:
+        self.parties = dict(parties)
+        self.proof_only = proof_only
+        self.base = base
+        self._clock = clock
+        self._resolver = resolver or KeyResolver()
+        self._canonicalizer = Canonicalizer(contexts, inline_contexts=proof_only)
+        self._statuses = {name: Statuses(f"{base}/{name}/status-lists") for name in self.parties}
+
+    # Operations. Each takes the body of the request.
+
+    def issue(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{credential, options: {mandatoryPointers, statusPurposes}}` → 201."""
+        party = self._party(name)
+        credential = _object(body, "credential")
+        options = _options(body, "credentialId", "mandatoryPointers", "statusPurposes", "type")
+        self._check_credential(credential)
+        if not self.proof_only and issuer_id(credential) != party.did:
+            raise IssuerMismatch(role="issuer")
+        purposes = _texts(options, "statusPurposes")
+        if not purposes:
+            return Answer(201, {"verifiableCredential": self._sign(party, credential, options)})
+        if party.key.type not in _LIST_SUITES:
+            raise StatusUnavailable
+        known = options.get("credentialId", credential.get("id"))
+        if not isinstance(known, str) or not known:
+            raise BodyMalformed(reason="a credential with a status needs an id")
+        entries = self._statuses[name].give(known, purposes)
+        try:
+            signed = self._sign(party, _with_status(credential, entries), options)
+        except BaseException:
+            self._statuses[name].forget(known)
+            raise
+        return Answer(201, {"verifiableCredential": signed})
+
+    def verify(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{verifiableCredential, options}` → 200 `{verified: true, checks}`; else raises.
+
+        Any cryptosuite of the table: the proof says which. `options.checks` is read and never
+        takes a check away.
+        """
+        self._party(name)
+        credential = _object(body, "verifiableCredential")
+        options = _options(body, "checks", "challenge", "domain")
+        _texts(options, "checks")
+        checks = self._verify(credential)
+        return Answer(200, {"verified": True, "checks": checks, "problemDetails": []})
+
+    def derive(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{verifiableCredential, options: {selectivePointers}}` → 201.
+
+        The holder's step: in the product mode the base proof is verified first.
+        """
+        self._party(name)
+        credential = _object(body, "verifiableCredential")
+        options = _options(body, "selectivePointers")
+        if not self.proof_only:
+            verify_credential(
+                credential,
+                resolver=self._resolver,
+                now=self._clock(),
+                accept_base=True,
+                canonicalizer=self._canonicalizer,
+            )
+        derived = derive(
+            credential, _texts(options, "selectivePointers"), canonicalizer=self._canonicalizer
+        )
+        return Answer(201, {"verifiableCredential": derived})
+
+    def prove(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{presentation, options: {challenge, domain}}` → 201 `{verifiablePresentation}`."""
+        party = self._party(name)
+        presentation = _object(body, "presentation")
+        options = _options(body, "challenge", "domain", "type")
+        challenge, domain = _text(options, "challenge"), _text(options, "domain")
+        check_presentation(presentation)
+        if not self.proof_only:
+            if challenge is None or domain is None:
+                # Without both, whoever receives the presentation could show it to another.
+                raise BodyMalformed(reason="options needs a challenge and a domain")
+            if _holder(presentation) not in (None, party.did):
+                raise IssuerMismatch(role="holder")
+        signed = add_proof(
+            presentation,
+            cryptosuite=party.cryptosuite,
+            signer=party.key,
+            verification_method=party.method,
+            created=self._clock(),
+            purpose=AUTHENTICATION,
+            challenge=challenge,
+            domain=domain,
+            canonicalizer=self._canonicalizer,
+        )
+        return Answer(201, {"verifiablePresentation": signed})
+
+    def verify_presentation(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{verifiablePresentation, options: {challenge, domain}}` → 200; else raises."""
+        self._party(name)
+        presentation = _object(body, "verifiablePresentation")
+        options = _options(body, "checks", "challenge", "domain")
+        _texts(options, "checks")
+        challenge, domain = _text(options, "challenge"), _text(options, "domain")
+        if not self.proof_only and (challenge is None or domain is None):
+            raise BodyMalformed(reason="options needs the challenge and the domain to expect")
+        check_presentation(presentation)
+        verified = verify_proof(
+            presentation,
+            resolver=self._resolver,
+            now=self._clock(),
+            purpose=AUTHENTICATION,
+            challenge=challenge,
+            domain=domain,
+            canonicalizer=self._canonicalizer,
+        )
+        holder = _holder(presentation)
+        if not self.proof_only:
+            makers = {proof.method.controller for proof in verified.proofs}
+            if len(makers) != 1 or (holder is not None and makers != {holder}):
+                raise ControllerMismatch(role="holder")
+        value = presentation.get("verifiableCredential", [])
+        credentials = value if isinstance(value, list) else [value]
+        if len(credentials) > MAX_CREDENTIALS:
+            raise BodyMalformed(reason=f"there are more than {MAX_CREDENTIALS} credentials")
+        checks = ["proof"] if self.proof_only else ["proof", "holder", "challenge", "domain"]
+        inner = [self._verify(credential) for credential in credentials]
+        return Answer(
+            200,
+            {
+                "verified": True,
+                "checks": checks,
+                "credentialResults": [{"verified": True, "checks": each} for each in inner],
+                "problemDetails": [],
+            },
+        )
+
+    def set_status(self, name: str, body: Mapping[str, Any]) -> Answer:
+        """`{credentialId, credentialStatus: {type, statusPurpose}, status}` → 200."""
+        self._party(name)
+        entry = _object(body, "credentialStatus")
+        purpose, known = _text(entry, "statusPurpose"), _text(body, "credentialId")
+        value = body.get("status", True)
+        if purpose is None or known is None or not isinstance(value, bool):
+            raise BodyMalformed(
+                reason="it needs credentialId, credentialStatus.statusPurpose and a boolean status"
+            )
+        changed = self._statuses[name].change(known, purpose, value)
+        return Answer(200, {"credentialStatus": changed.document(), "status": value})
+
+    def status_list(self, name: str, purpose: str) -> dict[str, Any]:
+        """The signed status list credential of one address and purpose."""
+        party = self._party(name)
+        suite = _LIST_SUITES.get(party.key.type)
+        found = self._statuses[name].bits(purpose)
+        if suite is None or found is None:
+            raise AddressUnknown
+        url, bits = found
+        now = self._clock()
+        return add_proof(
+            status_list_credential(
+                bits,
+                url=url,
+                issuer=party.did,
+                purpose=purpose,
+                valid_from=now,
+                valid_until=now + STATUS_LIFE,
+            ),
+            cryptosuite=suite,
+            signer=party.key,
+            verification_method=party.method,
+            created=now,
+        )
+
+    # What they share
+
+    def _party(self, name: str) -> Party:
+        try:
+            return self.parties[name]
+        except KeyError:
+            raise AddressUnknown from None
+
+    def _check_credential(self, credential: Mapping[str, Any]) -> None:
+        if self.proof_only and is_version_1(credential):
+            check_version_1(credential)
+        else:
+            check_credential(credential)
+
+    def _sign(
+        self, party: Party, credential: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return add_proof(
+            credential,
+            cryptosuite=party.cryptosuite,
+            signer=party.key,
+            verification_method=party.method,
+            created=self._clock(),
+            mandatory_pointers=_texts(options, "mandatoryPointers"),
+            canonicalizer=self._canonicalizer,
+        )
+
+    def _verify(self, credential: object) -> list[str]:
+        """The checks that were made and passed."""
+        if not isinstance(credential, Mapping):
+            raise BodyMalformed(reason="a credential is not an object")
+        now = self._clock()
+        if self.proof_only:
+            self._check_credential(credential)
+            verify_proof(
+                credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
+            )
+            return ["proof"]
+        verify_credential(
+            credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
+        )
+        check_validity(credential, now)
+        for entry in status_entries(credential):
+            value = find(self._statuses.values(), entry)
+            if value is None:
+                raise StatusOutOfReach
+            if value:
+                raise CredentialRevoked(purpose=entry.purpose)
+        return ["proof", "issuer", "validity", "credentialStatus"]
+
+
+def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = body.get(name)
+    if not isinstance(value, Mapping):
+        raise BodyMalformed(reason=f"{name} is missing or not an object")
+    return value
+
+
+def _options(body: Mapping[str, Any], *known: str) -> Mapping[str, Any]:
+    """`options`; one that is not known is refused, because it may state a condition."""
+    value = body.get("options", {})
+    if not isinstance(value, Mapping):
+        raise BodyMalformed(reason="options is not an object")
+    if not set(known) >= value.keys():
+        raise OptionUnknown(known=", ".join(known))
+    return value
+
+
+def _texts(options: Mapping[str, Any], name: str) -> Sequence[str]:
+    value = options.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BodyMalformed(reason=f"{name} is not a list of texts")
+    return value
+
+
+def _text(options: Mapping[str, Any], name: str) -> str | None:
+    value = options.get(name)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise BodyMalformed(reason=f"{name} is not a text")
+    return value
+
+
+def _holder(presentation: Mapping[str, Any]) -> str | None:
+    holder = presentation.get("holder")
+    value = holder.get("id") if isinstance(holder, Mapping) else holder
+    return value if isinstance(value, str) else None
+
+
+def _with_status(credential: Mapping[str, Any], entries: Iterable[StatusEntry]) -> dict[str, Any]:
+    """A copy whose `credentialStatus` has `entries` after what stands there."""
+    present = credential.get("credentialStatus", [])
+    listed = [*(present if isinstance(present, list) else [present])]
+    listed += [entry.document() for entry in entries]
+    return {**credential, "credentialStatus": listed[0] if len(listed) == 1 else listed}
