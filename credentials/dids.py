@@ -158,6 +158,17 @@ class Resolver(Protocol):
         ...
 
 
+def key_document(did: object) -> dict[str, Any]:
+    """The DID document of a did:key, for signatures. Raises DidMalformed, DidMethodUnsupported."""
+    name = check_did(did)
+    multikey = name.removeprefix("did:key:")
+    method = _read_did_key(f"{name}#{multikey}")
+    uses = [use for use in RELATIONSHIPS if use != "keyAgreement"]
+    return did_document(
+        name, {multikey: method.public_key}, relationships={use: [multikey] for use in uses}
+    )
+
+
 class KeyResolver:
     """Resolves did:key, which needs nothing but the name itself."""
 
