@@ -8,7 +8,9 @@ from textual.widgets import Button, Input, Select, TextArea
 from credentials.qr import draw
 from tests.wallet.conftest import ISSUER, PASSPHRASE, REGISTRY, Town
 from tests.wallet.tui_driver import Driver, running
+from wallet.errors import WrongPassphrase
 from wallet.service import Wallet
+from wallet.tui.app import WalletApp, run
 from wallet.tui.screens.apply import ApplyScreen
 from wallet.tui.screens.credentials import CredentialsScreen
 from wallet.tui.screens.detail import DetailScreen
@@ -239,3 +241,16 @@ async def test_a_refused_application_says_what_to_check(town: Town) -> None:
             screen.query_one(f"#{name}").value = value  # type: ignore[attr-defined]
         screen.query_one("#apply", Button).press()
         await driver.says("The authority did not confirm the data of the application.")
+
+
+def test_a_passphrase_file_that_is_wrong_ends_before_any_screen(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scripts learn it by the exit code; no screen waits for a key."""
+    town.wallet().close()
+    secret = town.home / "passphrase"
+    secret.write_text("not the passphrase\n")
+    monkeypatch.setenv("ZL_PASSPHRASE_FILE", str(secret))
+    monkeypatch.setattr(WalletApp, "run", lambda *_: pytest.fail("a screen was opened"))
+    with pytest.raises(WrongPassphrase):
+        run(town.home / "wallet", language="en")

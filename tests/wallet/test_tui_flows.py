@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,8 +21,8 @@ from tests.wallet.tui_driver import LARGE, NAME, NUMBER, desk_request, plain, ru
 from verifier.pipeline import Answer
 from wallet.tui.screens.consent import ConsentScreen
 from wallet.tui.screens.credentials import CredentialsScreen
-from wallet.tui.screens.dialogs import SaveAs
-from wallet.tui.screens.presentation import PresentationScreen
+from wallet.tui.screens.dialogs import Confirm, SaveAs
+from wallet.tui.screens.presentation import PresentationScreen, code_of
 from wallet.tui.screens.source import SourceScreen
 from wallet.tui.widgets.qr import QrView
 from wallet.views import HistoryKind
@@ -69,6 +71,46 @@ async def test_consent_then_code_then_the_end_of_its_time(town: Town) -> None:
         assert "no longer good" in driver.text("#no-room")
         await driver.press("s")
         assert driver.app.screen is screen, "there is nothing left to save"
+        await driver.press("escape")
+        await driver.on(CredentialsScreen)
+
+
+async def test_a_code_is_not_left_by_mistake(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    ready = wallet.answer(wallet.inspect_request(town.request("name")), number)
+    async with running(town, wallet) as driver:
+        await driver.on(CredentialsScreen)
+        driver.app.push_screen(PresentationScreen(ready, code_of(ready)))
+        await driver.on(PresentationScreen)
+        await driver.press("escape")
+        await driver.on(Confirm)
+        await driver.press("enter")
+        screen = await driver.on(PresentationScreen)
+        assert screen.ready is ready
+        await driver.press("escape")
+        await driver.on(Confirm)
+        await driver.pilot.click("#yes")
+        await driver.on(CredentialsScreen)
+
+
+async def test_a_word_at_the_bottom_never_cuts_the_code(town: Town) -> None:
+    """A code of which a line is missing looks whole and cannot be read."""
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    ready = wallet.answer(wallet.inspect_request(town.request("name")), number)
+    code = QrCode.of(ready.qr_text)
+    _columns, lines = code.terminal_size(2)
+    async with running(town, wallet, size=(160, lines + 2)) as driver:
+        await driver.on(CredentialsScreen)
+        driver.app.push_screen(PresentationScreen(ready, code_of(ready)))
+        screen = await driver.on(PresentationScreen)
+        view = screen.query_one(QrView)
+        await driver.until(lambda: view.display and view.size.height == lines)
+        screen.notice.good("Saved")
+        await driver.until(lambda: not view.display)
+        screen.notice.clear()
+        await driver.until(lambda: view.display)
 
 
 def modules(view: QrView) -> list[list[bool]]:
@@ -95,7 +137,7 @@ async def test_the_code_is_black_on_white_whatever_the_theme(theme: str, town: T
     ready = wallet.answer(wallet.inspect_request(town.request("name")), number)
     async with running(town, wallet, size=LARGE) as driver:
         driver.app.theme = theme
-        driver.app.push_screen(PresentationScreen(ready))
+        driver.app.push_screen(PresentationScreen(ready, code_of(ready)))
         screen = await driver.on(PresentationScreen)
         view = screen.query_one(QrView)
         await driver.until(lambda: view.quiet_zone is not None and view.size.width > 0)
@@ -138,6 +180,28 @@ async def test_a_small_terminal_says_what_is_needed_and_saves_a_picture(town: To
         await driver.on(PresentationScreen)
         await driver.pilot.resize_terminal(*LARGE)
         await driver.until(lambda: screen.query_one(QrView).display)
+
+
+async def test_more_than_one_code_can_hold_is_handed_over_as_a_file(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    ready = wallet.answer(wallet.inspect_request(town.request("name")), number)
+    large = replace(ready, qr_text="VP1-" + "R" * 4000)
+    assert code_of(large) is None
+    async with running(town, wallet) as driver:
+        await driver.on(CredentialsScreen)
+        driver.app.push_screen(PresentationScreen(large, code_of(large)))
+        screen = await driver.on(PresentationScreen)
+        assert "too much for one code" in driver.text("#no-room")
+        await driver.press("s")
+        assert driver.app.screen is screen
+        await driver.press("x")
+        dialog = await driver.on(SaveAs)
+        dialog.query_one(Input).value = str(town.home / "presentation.json")
+        await driver.press("enter")
+        await driver.says("Saved")
+        document = json.loads((town.home / "presentation.json").read_bytes())
+        assert town.desk.verify(document).answer is Answer.ACCEPTED
 
 
 async def test_declining_sends_nothing_and_keeps_a_note(town: Town) -> None:

@@ -6,7 +6,7 @@ are veiled until asked for: whoever looks over the shoulder is no party to the c
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Group
 from rich.text import Text
@@ -21,8 +21,17 @@ from wallet.tui.screens.base import BACK, WalletScreen
 from wallet.tui.widgets.countdown import Countdown
 from wallet.tui.widgets.facts import Fact, claims, facts
 from wallet.tui.wording import listed, moment
-from wallet.views import CandidateView, ClaimView, RequestView, WarningView
+from wallet.views import (
+    CandidateView,
+    ClaimView,
+    PresentationReady,
+    RequestView,
+    WarningView,
+)
 from wallet.words import mark as _
+
+if TYPE_CHECKING:
+    from credentials.qr.codes import QrCode
 
 
 class ConsentScreen(WalletScreen):
@@ -232,17 +241,21 @@ class ConsentScreen(WalletScreen):
         if self.busy or not self.may_show or self._chosen is None:
             return
         wallet, request, chosen = self.home.wallet, self.request, self._chosen
+        from wallet.tui.screens.presentation import PresentationScreen, code_of
+
+        def answer(_say: object) -> tuple[PresentationReady, QrCode | None]:
+            ready = wallet.answer(request, chosen, override=request.needs_override)
+            return ready, code_of(ready)
+
         try:
-            ready = await self.background(
-                lambda _say: wallet.answer(request, chosen, override=request.needs_override),
+            ready, code = await self.background(
+                answer,
                 self.texts(_("Signing for {verifier} …"), verifier=request.verifier_name),
             )
         except ZhenglianError as error:
             self.complain(error)
             return
-        from wallet.tui.screens.presentation import PresentationScreen
-
-        self.app.switch_screen(PresentationScreen(ready))
+        self.app.switch_screen(PresentationScreen(ready, code))
 
     @work
     async def action_decline(self) -> None:

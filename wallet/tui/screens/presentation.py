@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.message import Message
 from textual.widgets import Static
 
+from credentials.errors import QrTooLarge
 from credentials.qr.codes import MIN_QUIET_ZONE, QrCode
 from wallet.tui.screens.base import BACK, WalletScreen
-from wallet.tui.screens.dialogs import SaveAs
+from wallet.tui.screens.dialogs import Confirm, SaveAs
 from wallet.tui.widgets.countdown import Countdown
 from wallet.tui.widgets.qr import QrView
 from wallet.tui.wording import listed
@@ -24,7 +26,25 @@ from wallet.words import mark as _
 SIDE_COLUMNS = 34
 HEAD_LINES = 2
 FRAME_LINES = 2
-"""Top line and keys."""
+"""First line and keys."""
+
+
+def code_of(ready: PresentationReady) -> QrCode | None:
+    """The code of a presentation; None when it holds more than one code can."""
+    try:
+        return QrCode.of(ready.qr_text)
+    except QrTooLarge:
+        return None
+
+
+class Stage(Container):
+    """The room between the first line and whatever stands at the bottom."""
+
+    class Resized(Message):
+        """Its size is another one."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
 
 class PresentationScreen(WalletScreen):
@@ -45,7 +65,15 @@ class PresentationScreen(WalletScreen):
             "save('svg')",
             _("Save SVG"),
             tooltip=_("Save the code as a drawing that can be printed in any size."),
+            show=False,
             id="save-svg",
+        ),
+        Binding(
+            "x",
+            "save('json')",
+            _("Save file"),
+            tooltip=_("Save the presentation as a file, to hand it over without a code."),
+            id="save-file",
         ),
         Binding(
             "i",
@@ -56,17 +84,18 @@ class PresentationScreen(WalletScreen):
         ),
     ]
 
-    def __init__(self, ready: PresentationReady) -> None:
+    def __init__(self, ready: PresentationReady, code: QrCode | None) -> None:
+        """`code` is `code_of(ready)`, made where its making holds up nobody."""
         super().__init__()
         self.ready: PresentationReady | None = ready
         self._verifier = ready.verifier_name
         self._shown = ready.shown
         self._expires = ready.expires
-        self.code = QrCode.of(ready.qr_text)
+        self.code = code
 
     def content(self) -> ComposeResult:
         words = self.texts
-        with Container(id="stage"):
+        with Stage(id="stage"):
             with Vertical(id="side"):
                 yield Static(Text(self._verifier), id="verifier")
                 yield Countdown(
@@ -77,7 +106,8 @@ class PresentationScreen(WalletScreen):
                     id="countdown",
                 )
                 yield Static(id="what")
-            yield QrView(self.code, id="qr")
+            if self.code is not None:
+                yield QrView(self.code, id="qr")
             yield Static(id="no-room")
 
     def fill(self) -> None:
@@ -88,22 +118,22 @@ class PresentationScreen(WalletScreen):
                 style=self.paint.quiet,
             )
         )
-        self._arrange(self.size.width, self.size.height)
+        self._arrange()
 
-    def on_resize(self, event: events.Resize) -> None:
-        if self.is_mounted and self.query("#qr"):
-            self._arrange(event.size.width, event.size.height)
+    def on_stage_resized(self) -> None:
+        self._arrange()
 
-    def _arrange(self, width: int, height: int) -> None:
-        view = self.query_one("#qr", QrView)
+    def _arrange(self) -> None:
         no_room = self.query_one("#no-room", Static)
-        stage = self.query_one("#stage")
-        if self.ready is None:
-            view.display, no_room.display = False, True
+        stage = self.query_one(Stage)
+        width, lines = stage.size
+        if self.ready is None or self.code is None:
+            self.query(QrView).set(display=False)
+            no_room.display = True
             stage.set_classes("-head")
-            no_room.update(self._ended())
+            no_room.update(self._ended() if self.ready is None else self._too_much())
             return
-        lines = height - FRAME_LINES
+        view = self.query_one(QrView)
         beside = view.border_for(width - SIDE_COLUMNS, lines)
         below = view.border_for(width, lines - HEAD_LINES)
         quiet_zone = beside if beside is not None else below
@@ -112,11 +142,11 @@ class PresentationScreen(WalletScreen):
         if quiet_zone is not None:
             view.show(quiet_zone)
         else:
-            no_room.update(self._too_small(width, height))
+            no_room.update(self._too_small(self.code))
 
-    def _too_small(self, width: int, height: int) -> Text:
+    def _too_small(self, code: QrCode) -> Text:
         words, paint = self.texts, self.paint
-        columns, lines = self.code.terminal_size(MIN_QUIET_ZONE)
+        columns, lines = code.terminal_size(MIN_QUIET_ZONE)
         return Text.assemble(
             (words(_("The code does not fit into this terminal.")), "bold"),
             "\n\n",
@@ -124,8 +154,8 @@ class PresentationScreen(WalletScreen):
                 _("It needs {columns} columns × {rows} rows; there are {width} × {height}."),
                 columns=columns,
                 rows=lines + FRAME_LINES + HEAD_LINES,
-                width=width,
-                height=height,
+                width=self.size.width,
+                height=self.size.height,
             ),
             "\n",
             words(_("Make the window larger or its letters smaller (often Ctrl and −), or")),
@@ -139,6 +169,16 @@ class PresentationScreen(WalletScreen):
             words(_("save it as a drawing (SVG)")),
         )
 
+    def _too_much(self) -> Text:
+        words, paint = self.texts, self.paint
+        return Text.assemble(
+            (words(_("This is too much for one code.")), "bold"),
+            "\n\n",
+            ("x", paint.key),
+            "  ",
+            words(_("save it as a file, and hand that to the department")),
+        )
+
     def _ended(self) -> Text:
         return Text.assemble(
             (self.texts(_("The code is no longer good, and is gone from this screen.")), "bold"),
@@ -150,14 +190,36 @@ class PresentationScreen(WalletScreen):
 
     def on_countdown_ended(self) -> None:
         self.ready = None
-        self.query_one("#qr", QrView).wipe()
+        for view in self.query(QrView):
+            view.wipe()
         self.query_one("#countdown").display = False
         self.fill()
         self.refresh_bindings()
 
+    def action_back(self) -> None:
+        if self.ready is None:
+            self.dismiss()
+            return
+        words = self.texts
+        self.app.push_screen(
+            Confirm(
+                words(_("Leave the code?")),
+                words(_("It cannot be shown again: the department would have to ask anew.")),
+                words(_("Leave")),
+            ),
+            self._leave,
+        )
+
+    def _leave(self, sure: bool | None) -> None:
+        if sure:
+            self.dismiss()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "save" and self.ready is None:
-            return None
+        if action == "save":
+            if self.ready is None:
+                return None
+            if self.code is None and parameters != ("json",):
+                return None
         return super().check_action(action, parameters)
 
     def action_save(self, form: str) -> None:
@@ -165,7 +227,10 @@ class PresentationScreen(WalletScreen):
 
         if self.ready is None:
             return
-        data = self.ready.png() if form == "png" else self.ready.svg().encode()
+        if form == "json":
+            data = json.dumps(dict(self.ready.document), ensure_ascii=False).encode() + b"\n"
+        else:
+            data = self.ready.png() if form == "png" else self.ready.svg().encode()
         path = suggestion(self.home.save_to, "zl-presentation", form, self.home.clock())
         self.app.push_screen(
             SaveAs(self.texts(_("Save the code: it shows what you consented to")), path, data),

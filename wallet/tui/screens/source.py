@@ -147,7 +147,7 @@ class SourceScreen(WalletScreen):
         elif text:
             self._read(_dropped(text) or text)
         else:
-            self.complain(FieldMissing(what=KINDS[self._kind].pasted))
+            self.complain(FieldMissing(what=_("the text or the file")))
 
     @work
     async def _read(self, source: str | Path) -> None:

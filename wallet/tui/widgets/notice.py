@@ -12,6 +12,8 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 FRAMES: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+GOOD_S: Final = 8.0
+"""A success needs no answer, and may stand in the way of a code."""
 
 
 class Notice(Horizontal):
@@ -24,6 +26,7 @@ class Notice(Horizontal):
     def __init__(self) -> None:
         super().__init__(id="notice")
         self._frame = 0
+        self._said = 0
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -59,6 +62,8 @@ class Notice(Horizontal):
 
     def good(self, message: str) -> None:
         self._say("good", "✓", message)
+        said = self._said
+        self.set_timer(GOOD_S, lambda: self.clear() if self._said == said else None)
 
     def caution(self, message: str) -> None:
         self._say("caution", "!", message)
@@ -70,6 +75,7 @@ class Notice(Horizontal):
         self._say("", "", "")
 
     def _say(self, kind: str, mark: str, message: str, content: Content | None = None) -> None:
+        self._said += 1
         self.message = message
         self.kind = kind
         self.query_one("#mark", Static).update(mark)
