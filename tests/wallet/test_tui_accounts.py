@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from textual.command import CommandList, CommandPalette
 from textual.widgets import Input, TextArea
 
 from tests.wallet.conftest import Town
@@ -177,9 +178,10 @@ async def test_help_and_palette_know_the_screen(town: Town) -> None:
         await driver.press("escape")
         await driver.on(CredentialsScreen)
         await driver.press("ctrl+p")
-        await driver.pilot.pause(0.2)
+        await driver.until(lambda: CommandPalette.is_open(driver.app))
         await driver.press(*"历史")
-        await driver.pilot.pause(0.3)
+        found = driver.app.screen.query_one(CommandList)
+        await driver.until(lambda: found.option_count == 1)
         await driver.press("enter")
         await driver.on(HistoryScreen)
 

@@ -14,7 +14,7 @@ from wallet.tui.app import WalletApp, run
 from wallet.tui.screens.apply import ApplyScreen
 from wallet.tui.screens.credentials import CredentialsScreen
 from wallet.tui.screens.detail import DetailScreen
-from wallet.tui.screens.dialogs import PickFile
+from wallet.tui.screens.dialogs import PickFile, VisibleFiles
 from wallet.tui.screens.offer import OfferScreen
 from wallet.tui.screens.setup import SetupScreen
 from wallet.tui.screens.source import SourceScreen
@@ -194,8 +194,8 @@ async def test_a_file_is_found_by_walking(town: Town) -> None:
         await driver.press("o")
         await driver.on(SourceScreen)
         await driver.press("ctrl+o")
-        await driver.on(PickFile)
-        await driver.pilot.pause(0.3)
+        tree = (await driver.on(PickFile)).query_one(VisibleFiles)
+        await driver.until(lambda: len(tree.root.children) == 1)
         await driver.press("down", "enter")
         await driver.on(OfferScreen)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 
 from tests.wallet.conftest import Town
 from tests.wallet.tui_driver import NAME, NUMBER, Driver, desk_request
@@ -124,6 +125,7 @@ def test_screen(
         driver = Driver(app, pilot)
         await step(driver, town)
         await driver.idle()
+        await driver.until(lambda: isinstance(app.screen, ModalScreen) or driver.keys)
         await pilot.pause(0.2)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
