@@ -74,7 +74,7 @@ class City:
             **more,
         }
 
-    def zl(self, home: Path, *words: object, stdin: str = "", **more: str) -> Outcome:
+    def zl(self, home: Path, *words: object, stdin: bytes = b"", **more: str) -> Outcome:
         """`zl …` through the front door, in this process (an import costs more than a command)."""
         from zhenglian.cli import run
 
@@ -82,7 +82,7 @@ class City:
         out, err = io.StringIO(), io.StringIO()
         os.environ.clear()
         os.environ.update(self.environ(home, **more))
-        typed, sys.stdin = sys.stdin, io.StringIO(stdin)
+        typed, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = run([str(word) for word in words], os.environ)

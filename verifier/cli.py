@@ -17,13 +17,16 @@ from registry.trust.container import MAX_BUNDLE_BYTES
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
-from verifier.desk import Desk, Verdict, read_file, write_whole
+from verifier.desk import Desk, Verdict, check_writable, read_file, write_whole
 from verifier.errors import FileUnusable
 from verifier.render import verdict_json, verdict_panel
 from verifier.settings import Settings, create_desk, key_is_sealed, load_key, load_settings
 
 MAX_INPUT: int = 256 * 1024
 """Bytes of a presentation file: a large one is a hundred times smaller."""
+
+RECEIPT_ROOM: int = 16 * 1024
+"""Bytes that a receipt may take: some two thousand, and more with long purposes."""
 
 
 def build_app(_: Texts) -> typer.Typer:
@@ -187,6 +190,11 @@ def build_app(_: Texts) -> typer.Typer:
             )
         )
 
+    def reserve(receipt_to: Path | None) -> None:
+        """An answer counts once: that its receipt cannot be written must show before it is used."""
+        if receipt_to is not None:
+            check_writable(receipt_to, RECEIPT_ROOM)
+
     def answer(verdict: Verdict, receipt_to: Path | None, json_: bool) -> None:
         if receipt_to is not None and verdict.receipt is not None:
             write_whole(receipt_to, verdict.receipt.encode() + b"\n")
@@ -208,7 +216,10 @@ def build_app(_: Texts) -> typer.Typer:
         secret: passphrase_file = None,
         json_: as_json = False,
     ) -> None:
-        text = sys.stdin.read(MAX_INPUT + 1) if source == "-" else _read(Path(source))
+        data = sys.stdin.buffer.read(MAX_INPUT + 1) if source == "-" else _read(Path(source))
+        # What is no UTF-8 is no presentation either; the desk says so and keeps a note of it.
+        text = data.decode("utf-8", "replace")
+        reserve(receipt)
         with open_desk(secret) as desk:
             answer(desk.verify(text.strip()), receipt, json_)
 
@@ -219,6 +230,7 @@ def build_app(_: Texts) -> typer.Typer:
         secret: passphrase_file = None,
         json_: as_json = False,
     ) -> None:
+        reserve(receipt)
         with open_desk(secret) as desk:
             answer(desk.scan(picture), receipt, json_)
 
@@ -277,14 +289,12 @@ def _pointer(name: str) -> str:
     return "/evidence" if name == "evidence" else f"/credentialSubject/{name}"
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open("rb") as stream:
             return stream.read(MAX_INPUT + 1)
     except OSError as error:
         raise FileUnusable(path=path, reason=error.strerror or "unreadable") from error
-    except UnicodeDecodeError as error:
-        raise FileUnusable(path=path, reason="not UTF-8 text") from error
 
 
 def _print(value: Any) -> None:

@@ -9,7 +9,9 @@ It cannot stop a clerk from writing down what was shown; that is what the access
 from __future__ import annotations
 
 import errno
+import os
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -409,4 +411,17 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise JournalFull from error
+        raise FileUnusable(path=path, reason=error.strerror or "unwritable") from error
+
+
+def check_writable(path: Path, room: int) -> None:
+    """Raises `FileUnusable` if `room` bytes cannot be written there; leaves nothing behind."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as stream:
+            stream.write(bytes(room))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
         raise FileUnusable(path=path, reason=error.strerror or "unwritable") from error

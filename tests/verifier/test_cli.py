@@ -108,7 +108,7 @@ def test_the_journey_at_the_counter(counter_city: Any, city: Any) -> None:
 
 def test_text_and_standard_input_are_as_good_as_a_picture(counter_city: Any) -> None:
     text = counter_city.answer(counter_city.ask("ageOver18")).with_suffix(".txt")
-    piped = counter_city.zl("verifier", "verify", "-", "--json", stdin=text.read_text("utf-8"))
+    piped = counter_city.zl("verifier", "verify", "-", "--json", stdin=text.read_bytes())
     assert piped.json["answer"] == "accepted"
     assert counter_city.zl("verifier", "verify", text, "--json").code == 1  # a replay
 
@@ -250,3 +250,33 @@ def test_a_request_code_shown_to_the_desk_is_no_presentation(
     picture = tmp_path / "web.png"
     picture.write_bytes(draw("https://example.com/", "png"))
     assert counter_city.zl("verifier", "scan", picture, "--json").code == 3
+
+
+def test_a_receipt_that_cannot_be_written_uses_up_no_answer(
+    counter_city: Any, tmp_path: Path
+) -> None:
+    answer = counter_city.answer(counter_city.ask("ageOver18"))
+    for receipt in (tmp_path / "missing" / "receipt.txt", tmp_path):
+        for words in (("scan", answer), ("verify", answer.with_suffix(".txt"))):
+            told = counter_city.zl("verifier", *words, "--receipt", receipt, "--json")
+            assert (told.code, told.error) == (4, "ZL-DESK-FILE"), told
+    receipt = tmp_path / "receipt.txt"
+    told = counter_city.zl("verifier", "scan", answer, "--receipt", receipt, "--json")
+    assert told.json["answer"] == "accepted"
+    assert receipt.read_text("utf-8").strip() == told.json["receipt"]
+    assert list(tmp_path.iterdir()) == [receipt]
+
+
+def test_a_request_that_cannot_be_written_is_named(counter_city: Any, tmp_path: Path) -> None:
+    for option in ("--out-png", "--out-text"):
+        words = ("request", "age-check", option, tmp_path / "missing" / "x", "--json")
+        told = counter_city.zl("verifier", *words)
+        assert (told.code, told.error) == (4, "ZL-DESK-FILE")
+
+
+def test_bytes_that_are_no_text_are_malformed(counter_city: Any, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe{\x00")
+    for words in (("verify", tmp_path / "bytes"), ("verify", "-")):
+        told = counter_city.zl("verifier", *words, "--json", stdin=b"\xff\xfe{\x00")
+        assert told.code == 3, told
+        assert told.json["decidedBy"]["check"] == "form"
