@@ -7,6 +7,7 @@ is that role. An operator's key that gets lost ends governance of the network: k
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -19,7 +20,13 @@ from credentials.errors import CredentialError, WrongPassphrase
 from credentials.keyfile import seal, unseal
 from credentials.keys import KeyType, PrivateKey
 from credentials.multibase import base64url_decode, base64url_encode
-from registry.errors import KeyringMalformed, RegistryAbsent, RegistryExists, StoreFailed
+from registry.errors import (
+    KeyringMalformed,
+    RegistryAbsent,
+    RegistryExists,
+    StoreFailed,
+    StoreFull,
+)
 from schemas.backoff import FAILURES_FILE, BackOff
 
 SEALED: Final = "keys.sealed.json"
@@ -43,11 +50,17 @@ def save_keys(folder: Path, keys: Mapping[str, PrivateKey], passphrase: str | No
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)  # half a key would count as a role that was set up
+            raise
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFull(store=folder.name) from error
         raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
     return path
 

@@ -20,7 +20,14 @@ from schemas.texts import Texts
 from verifier.desk import Desk, Verdict, check_writable, read_file, write_whole
 from verifier.errors import FileUnusable
 from verifier.render import verdict_json, verdict_panel
-from verifier.settings import Settings, create_desk, key_is_sealed, load_key, load_settings
+from verifier.settings import (
+    ACCREDITATION_FILE,
+    Settings,
+    create_desk,
+    key_is_sealed,
+    load_key,
+    load_settings,
+)
 
 MAX_INPUT: int = 256 * 1024
 """Bytes of a presentation file: a large one is a hundred times smaller."""
@@ -74,8 +81,7 @@ def build_app(_: Texts) -> typer.Typer:
         )
         settings = Settings(did, {"zh-CN": name_zh, "en": name_en}, tuple(registry))
         accreditation = create_desk(home, settings, Genesis.load(genesis).entry.raw, words)
-        path = home / "accreditation.json"
-        write_whole(path, json.dumps(accreditation, ensure_ascii=False, indent=2).encode() + b"\n")
+        path = home / ACCREDITATION_FILE
         if json_:
             _print({"home": str(home), "accreditation": str(path), **accreditation})
             return

@@ -21,10 +21,12 @@ from credentials.keys import PrivateKey
 from registry.assurance import Policy
 from registry.trust import Genesis
 from schemas.backoff import FAILURES_FILE, BackOff
+from schemas.durable import replace_file
 from verifier.errors import DeskExists, DeskMissing, DeskPassphrase, FileUnusable
 
 KEY_FRAGMENT: Final = "desk-1"
 KEY_FILE: Final = "desk.key"
+ACCREDITATION_FILE: Final = "accreditation.json"
 LABEL: Final = "desk key"
 RAW_KEY: Final = 32
 """Bytes of an unencrypted P-256 key; a sealed one is a JSON container of some 400."""
@@ -115,24 +117,35 @@ def create_desk(
 ) -> dict[str, Any]:
     """Make key and files of a new desk. Returns what the registry's operator accredits.
 
-    `passphrase` None leaves the key unencrypted (file mode 0600). Raises `DeskExists`, or the
-    genesis' own errors.
+    `passphrase` None leaves the key unencrypted (file mode 0600). What the operator needs stands
+    in `accreditation.json`, too. An init that was interrupted or found the disk full left no
+    desk and can be repeated. Raises `DeskExists`, `FileUnusable`, or the genesis' own errors.
     """
     if (home / "desk.json").exists():
         raise DeskExists(home=home)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (home / "genesis.json").write_bytes(genesis)
-    Genesis.load(home / "genesis.json")
+    Genesis.parse(genesis)
     key = PrivateKey.generate("P-256")
     raw = key.to_bytes()
-    path = home / KEY_FILE
-    path.touch(mode=0o600)
-    path.write_bytes(raw if passphrase is None else seal(raw, passphrase, label=LABEL))
-    (home / "desk.json").write_text(
-        json.dumps(settings.to_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-    )
-    return {
+    accreditation = {
         "did": settings.did,
         "name": dict(settings.name),
         "document": did_document(settings.did, {KEY_FRAGMENT: key.public_key}),
     }
+    path = home
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path, content in (
+            (home / "genesis.json", genesis),
+            (home / KEY_FILE, raw if passphrase is None else seal(raw, passphrase, label=LABEL)),
+            (home / ACCREDITATION_FILE, _lines(accreditation)),
+            # Last: with this file the desk exists.
+            (home / "desk.json", _lines(settings.to_json())),
+        ):
+            replace_file(path, content)
+    except OSError as error:
+        raise FileUnusable(path=path, reason=error.strerror or "unwritable") from error
+    return accreditation
+
+
+def _lines(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=2).encode() + b"\n"

@@ -466,6 +466,27 @@ def test_a_full_disk_under_the_answer_leaves_no_half_a_picture(
     assert list(target.parent.iterdir()) == [target.parent / "filler"]
 
 
+def test_an_init_on_a_full_disk_can_be_repeated(
+    city: Any, tmp_path: Path, small_disk: Callable[[], None]
+) -> None:
+    home = tmp_path / "disk" / "home"
+    registry = ("--registry", city.registry, "--genesis", city.genesis)
+    names = ("--did", "did:web:new.example", "--name-zh", "新", "--name-en", "New")
+    inits = {
+        ("verifier", "init", *names, *registry): "ZL-DESK-FILE",
+        ("wallet", "init", *registry): "ZL-VAULT-FULL",
+        ("registry", "node", "init", "a"): "ZL-STORE-FULL",
+    }
+    small_disk()
+    for words, error in inits.items():
+        told = city.zl(home, *words, "--json")
+        assert (told.code, told.error) == (4, error), told
+    small_disk()
+    for words in inits:
+        told = city.zl(home, *words, "--json")
+        assert told.code == 0, told
+
+
 # Nobody answers
 
 
