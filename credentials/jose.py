@@ -111,7 +111,10 @@ def sign_compact(
     extra = dict(extra_header or {})
     if any(name in extra for name in ("alg", "typ", "kid", *_FORBIDDEN)):
         raise JwsMalformed(reason="a header member is fixed or not allowed")
-    header = {"alg": _ALGORITHM[signer.public_key.type], "typ": typ}
+    algorithm = _ALGORITHM.get(signer.public_key.type)
+    if algorithm is None:  # a BBS key, which signs no tokens
+        raise JwsAlgorithmRefused
+    header = {"alg": algorithm, "typ": typ}
     if kid is not None:
         header["kid"] = kid
     encoded = f"{_segment({**header, **extra})}.{_segment(payload)}"

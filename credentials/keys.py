@@ -1,23 +1,26 @@
-"""Public and private signature keys: P-256, P-384, Ed25519 and, experimental, ML-DSA-44.
+"""Public and private signature keys: P-256, P-384, Ed25519, BBS (BLS12-381), and ML-DSA-44.
 
 Guarantees: a `PublicKey` is a valid point of its curve and never one of the Ed25519 points under
 which anybody can sign anything; a key has one encoding, so two spellings cannot pass for two
-keys; private keys do not show up in `repr`, exceptions or pickles.
+keys; private keys do not show up in `repr`, exceptions or pickles. A BBS key signs lists of
+statements and never bytes: taken for a key of anything else, it verifies nothing.
 
 Not guaranteed: an ECDSA signature (r, s) can be turned into (r, -s) by anyone, as FIPS 186-5
 allows. Nothing here may use a signature as the only identifier of a document.
 
 The primitives are those of `cryptography` (OpenSSL). ECDSA signatures are raw r || s of fixed
-length, P-256 with SHA-256 and P-384 with SHA-384 (VC-DI-ECDSA §3.2, RFC 7518 §3.4). ML-DSA-44
-is that of FIPS 204 with an empty context; its secret is the 32-byte seed (RFC 9964 §3).
+length, P-256 with SHA-256 and P-384 with SHA-384 (VC-DI-ECDSA §3.2, RFC 7518 §3.4). BBS is that
+of `credentials.bbs`. ML-DSA-44 is experimental: that of FIPS 204 with an empty context; its
+secret is the 32-byte seed (RFC 9964 §3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Literal, NoReturn, Protocol, Self
+from typing import Final, Literal, NoReturn, Protocol, Self, runtime_checkable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +31,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from credentials.errors import EncodingInvalid, KeyInvalid, LimitExceeded, SignatureInvalid
+from credentials import bbs
+from credentials.errors import (
+    BbsMalformed,
+    EncodingInvalid,
+    KeyInvalid,
+    LimitExceeded,
+    SignatureInvalid,
+)
 from credentials.multibase import (
     base64url_decode,
     base64url_encode,
@@ -37,7 +47,7 @@ from credentials.multibase import (
     multibase_decode,
 )
 
-KeyType = Literal["P-256", "P-384", "Ed25519", "ML-DSA-44"]
+KeyType = Literal["P-256", "P-384", "Ed25519", "Bls12381G2", "ML-DSA-44"]
 
 _FOREIGN: Final = "its type is not one that is supported"
 
@@ -75,24 +85,28 @@ _PUBLIC_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8024"),  # 0x1200
     "P-384": bytes.fromhex("8124"),  # 0x1201
     "Ed25519": bytes.fromhex("ed01"),  # 0xed
+    "Bls12381G2": bytes.fromhex("eb01"),  # 0xeb
     "ML-DSA-44": bytes.fromhex("9024"),  # 0x1210
 }
 _SECRET_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8626"),  # 0x1306
     "P-384": bytes.fromhex("8726"),  # 0x1307
     "Ed25519": bytes.fromhex("8026"),  # 0x1300
+    "Bls12381G2": bytes.fromhex("8a26"),  # 0x130a
     "ML-DSA-44": bytes.fromhex("9a26"),  # 0x131a, the seed; draft in the table of multicodecs
 }
 _PUBLIC_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 33,
     "P-384": 49,
     "Ed25519": 32,
+    "Bls12381G2": 96,
     "ML-DSA-44": 1312,
 }
 _SECRET_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 32,
     "P-384": 48,
     "Ed25519": 32,
+    "Bls12381G2": 32,
     "ML-DSA-44": 32,
 }
 _TYPE_OF_PUBLIC: Final = {header: kind for kind, header in _PUBLIC_HEADER.items()}
@@ -105,6 +119,7 @@ SIGNATURE_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 64,
     "P-384": 96,
     "Ed25519": 64,
+    "Bls12381G2": 80,
     "ML-DSA-44": 2420,
 }
 
@@ -143,10 +158,20 @@ class PublicKey:
         self.raw: Final = bytes(raw)
         self._multikey: str | None = None
         self._curve = _CURVES.get(key_type)
-        self._key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey
+        self._key: (
+            ec.EllipticCurvePublicKey
+            | ed25519.Ed25519PublicKey
+            | mldsa.MLDSA44PublicKey
+            | bbs.BbsPublicKey
+        )
         if key_type == "ML-DSA-44":
             # FIPS 204 §5.3: every string of this length is the encoding of some key.
             self._key = mldsa.MLDSA44PublicKey.from_public_bytes(self.raw)
+        elif key_type == "Bls12381G2":
+            try:
+                self._key = bbs.BbsPublicKey.decode(self.raw)
+            except BbsMalformed as error:
+                raise KeyInvalid(reason="it is not a point of its curve") from error
         elif self._curve is None:
             # The top bit is the sign of x. y must be reduced, or one point has two encodings.
             y = int.from_bytes(raw, "little") & (2**255 - 1)
@@ -178,6 +203,8 @@ class PublicKey:
             if isinstance(self._key, ed25519.Ed25519PublicKey | mldsa.MLDSA44PublicKey):
                 self._key.verify(signature, data)
                 return
+            if isinstance(self._key, bbs.BbsPublicKey):
+                raise SignatureInvalid  # no signature over bytes is one of a BBS key
             assert self._curve is not None  # noqa: S101 - tells mypy what __init__ ensured
             size = self._curve.size
             if len(signature) != 2 * size:
@@ -192,6 +219,13 @@ class PublicKey:
         except InvalidSignature:
             # The library's exception says nothing more; keep one error for one cause.
             raise SignatureInvalid from None
+
+    @property
+    def bbs(self) -> bbs.BbsPublicKey:
+        """The key for `credentials.bbs`. Raises KeyInvalid for a key of another type."""
+        if not isinstance(self._key, bbs.BbsPublicKey):
+            raise KeyInvalid(reason="it is not a BBS key")
+        return self._key
 
     def multikey(self) -> str:
         """`publicKeyMultibase`, also the identifier behind `did:key:`."""
@@ -221,11 +255,16 @@ class PublicKey:
         return cls(key_type, data[2:])
 
     def jwk(self) -> dict[str, str]:
-        """The key as a public JWK (RFC 7517, RFC 8037, RFC 9964), required members only."""
+        """The key as a public JWK (RFC 7517, RFC 8037, RFC 9964), required members only.
+
+        Raises KeyInvalid for a BBS key: its JWK is a draft that still moves.
+        """
         if isinstance(self._key, mldsa.MLDSA44PublicKey):
             return {"kty": "AKP", "alg": self.type, "pub": base64url_encode(self.raw)}
         if isinstance(self._key, ed25519.Ed25519PublicKey):
             return {"kty": "OKP", "crv": "Ed25519", "x": base64url_encode(self.raw)}
+        if isinstance(self._key, bbs.BbsPublicKey):
+            raise KeyInvalid(reason="a BBS key has no JWK here")
         numbers, size = self._key.public_numbers(), _CURVES[self.type].size
         return {
             "kty": "EC",
@@ -304,6 +343,20 @@ class Signer(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
+@runtime_checkable
+class StatementSigner(Signer, Protocol):
+    """A signer whose one signature covers a list of statements, each of which can be hidden."""
+
+    def sign_statements(
+        self,
+        header: bytes,
+        statements: Sequence[bytes],
+        *,
+        commitment: bytes | None = None,
+        nym_entropy: bytes | None = None,
+    ) -> bytes: ...
+
+
 class PrivateKey:
     """A private key in memory; a `Signer`. Never printed, compared or pickled.
 
@@ -314,15 +367,23 @@ class PrivateKey:
 
     def __init__(
         self,
-        key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey,
+        key: (
+            ec.EllipticCurvePrivateKey
+            | ed25519.Ed25519PrivateKey
+            | mldsa.MLDSA44PrivateKey
+            | bbs.BbsSecretKey
+        ),
         *,
         deterministic: bool = False,
     ) -> None:
         """`deterministic` chooses RFC 6979 nonces for ECDSA: repeatable signatures for vectors."""
         self._key = key
-        public = key.public_key()
         self._algorithm: ec.ECDSA | None = None
         self._size = 0
+        if isinstance(key, bbs.BbsSecretKey):
+            self._public = PublicKey("Bls12381G2", key.public.raw)
+            return
+        public = key.public_key()
         if isinstance(public, ed25519.Ed25519PublicKey):
             self._public = PublicKey("Ed25519", public.public_bytes_raw())
             return
@@ -357,12 +418,41 @@ class PrivateKey:
         raise TypeError("private keys are not pickled; seal them with credentials.keyfile")
 
     def sign(self, data: bytes) -> bytes:
-        """The signature over `data`: raw r || s, or what Ed25519 and ML-DSA-44 give."""
+        """The signature over `data`: raw r || s, or what Ed25519 and ML-DSA-44 give.
+
+        Raises KeyInvalid for a BBS key.
+        """
         if isinstance(self._key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
             return self._key.sign(data)
+        if isinstance(self._key, bbs.BbsSecretKey):
+            raise KeyInvalid(reason="a BBS key signs statements, not bytes")
         assert self._algorithm is not None  # noqa: S101 - tells mypy what __init__ ensured
         r, s = decode_dss_signature(self._key.sign(data, self._algorithm))
         return r.to_bytes(self._size, "big") + s.to_bytes(self._size, "big")
+
+    def sign_statements(
+        self,
+        header: bytes,
+        statements: Sequence[bytes],
+        *,
+        commitment: bytes | None = None,
+        nym_entropy: bytes | None = None,
+    ) -> bytes:
+        """The BBS signature (80 bytes) over `header` and `statements`, in this order.
+
+        With `commitment`, also over what a holder committed to (`credentials.bbs.commit`), and
+        with `nym_entropy` so that pseudonyms can be made from it. Raises KeyInvalid for a key of
+        another type, BbsMalformed, BbsCommitmentInvalid, LimitExceeded.
+        """
+        if not isinstance(self._key, bbs.BbsSecretKey):
+            raise KeyInvalid(reason="it is not a BBS key")
+        if commitment is not None:
+            return bbs.blind_sign(
+                self._key, commitment, header, statements, nym_entropy=nym_entropy
+            )
+        if nym_entropy is not None:
+            raise BbsMalformed(what="commitment", reason="it is missing")
+        return bbs.sign(self._key, header, statements)
 
     @classmethod
     def generate(cls, key_type: KeyType) -> Self:
@@ -371,6 +461,8 @@ class PrivateKey:
             return cls(ed25519.Ed25519PrivateKey.generate())
         if key_type == "ML-DSA-44":
             return cls(mldsa.MLDSA44PrivateKey.generate())
+        if key_type == "Bls12381G2":
+            return cls(bbs.BbsSecretKey.derive(secrets.token_bytes(2 * bbs.KEY_MATERIAL)))
         if key_type not in _CURVES:
             raise KeyInvalid(reason=_FOREIGN)
         return cls(ec.generate_private_key(_CURVES[key_type].curve))
@@ -384,6 +476,11 @@ class PrivateKey:
             return cls(ed25519.Ed25519PrivateKey.from_private_bytes(secret))
         if key_type == "ML-DSA-44":
             return cls(mldsa.MLDSA44PrivateKey.from_seed_bytes(secret))
+        if key_type == "Bls12381G2":
+            try:
+                return cls(bbs.BbsSecretKey(secret))
+            except BbsMalformed:
+                raise KeyInvalid(reason="the secret is out of range") from None
         curve = _CURVES[key_type]
         scalar = int.from_bytes(secret, "big")
         if not 0 < scalar < curve.order:
@@ -402,6 +499,8 @@ class PrivateKey:
         material = HKDF(
             hashes.SHA256(), size + 16, salt=None, info=b"zhenglian/key/v1\0" + key_type.encode()
         ).derive(seed)
+        if key_type == "Bls12381G2":
+            return cls(bbs.BbsSecretKey.derive(material))
         if key_type in _CURVES:
             scalar = int.from_bytes(material, "big") % (_CURVES[key_type].order - 1) + 1
             material = scalar.to_bytes(size, "big")
@@ -411,6 +510,8 @@ class PrivateKey:
         """The secret itself, for `credentials.keyfile.seal` and nothing else."""
         if isinstance(self._key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
             return self._key.private_bytes_raw()
+        if isinstance(self._key, bbs.BbsSecretKey):
+            return self._key.to_bytes()
         return self._key.private_numbers().private_value.to_bytes(self._size, "big")
 
     @classmethod

@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.errors import CryptosuiteUnknown, ProofMalformed, ProofMissing
-from credentials.proofs import ecdsa_sd_2023
+from credentials.proofs import bbs_2023, ecdsa_sd_2023
 
 # The suites that can leave something out; another one adds a line.
 _DERIVE: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType(
-    {ecdsa_sd_2023.NAME: ecdsa_sd_2023.derive_proof}
+    {
+        ecdsa_sd_2023.NAME: ecdsa_sd_2023.derive_proof,
+        bbs_2023.NAME: bbs_2023.derive_proof,
+    }
 )
 
 

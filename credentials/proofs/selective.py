@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -221,14 +221,28 @@ class Grouped:
         return [same[0][:4] in chosen for same in self.members]
 
 
-def group(document: dict[str, Any], canonicalizer: Canonicalizer, hmac_key: bytes) -> Grouped:
-    """Canonicalize `document` and replace its labels by hidden ones."""
+def shuffled_labels(labels: Sequence[str], key: bytes) -> list[str]:
+    """`b0`, `b1`, … in the order of the HMAC labels (VC-DI-BBS §3.3.1,
+    createShuffledIdLabelMapFunction). An HMAC label would be recognised from one presentation to
+    the next; these are short, and the same in most credentials."""
+    hidden = hidden_labels(labels, key)
+    places = {label: index for index, label in enumerate(sorted(filter(None, hidden)))}
+    return [f"_:b{places[label]}" if label else "" for label in hidden]
+
+
+def group(
+    document: dict[str, Any],
+    canonicalizer: Canonicalizer,
+    hmac_key: bytes,
+    hide: Callable[[Sequence[str], bytes], list[str]] = hidden_labels,
+) -> Grouped:
+    """Canonicalize `document` and replace its labels by those that `hide` gives."""
     quads, blanks = canonicalizer.quads(document)
     by_statement: dict[tuple[object, ...], list[Quad]] = {}
     for quad in quads:
         by_statement.setdefault(quad[:4], []).append(quad)
     unique = [same[0] for same in by_statement.values()]
-    labels = hidden_labels(canonicalizer.label(unique, blanks), hmac_key)
+    labels = hide(canonicalizer.label(unique, blanks), hmac_key)
     ordered = sorted((render(same[0], labels), same) for same in by_statement.values())
     return Grouped(
         tuple(line for line, _ in ordered),

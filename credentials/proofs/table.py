@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from credentials.proofs.bbs_2023 import BBS_2023
 from credentials.proofs.ecdsa_sd_2023 import ECDSA_SD_2023
 from credentials.proofs.jcs import ECDSA_JCS_2019, EDDSA_JCS_2022
 from credentials.proofs.mldsa44 import MLDSA44_JCS_2024, MLDSA44_RDFC_2024
@@ -22,6 +23,7 @@ _SUITES: Final[tuple[Cryptosuite, ...]] = (
     EDDSA_JCS_2022,
     ECDSA_JCS_2019,
     ECDSA_SD_2023,
+    BBS_2023,
 )
 
 _EXPERIMENTAL: Final[tuple[Cryptosuite, ...]] = (

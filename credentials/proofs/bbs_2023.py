@@ -1,0 +1,723 @@
+"""bbs-2023: a credential of which its holder shows parts that cannot be linked (VC-DI-BBS §3).
+
+The issuer signs all statements with one BBS signature (the *base proof*). The holder *derives*: a
+proof of knowing that signature, over the shown statements only, different each time.
+
+Guarantees: every statement of a derived document was in the issuer's and none of the mandatory
+ones is missing; two derived proofs share nothing that the signature could be recognised by. With
+*holder binding*, deriving needs a secret that never left the holder, so that a stolen credential
+cannot be shown. With a *pseudonym*, a verifier also learns a name for the holder, which is proven
+to be the same for the same context and cannot be linked to the one for any other context.
+
+Not guaranteed, and it bites: what is shown links. The proof options (`created` among them), the
+mandatory statements, the number of statements and the labels of the shown nodes are the same in
+every derived form; an issuer that makes them unique to a person (a status index, a subject
+identifier, a time in seconds) undoes the unlinkability. A derived proof can be shown again by
+whoever saw it, unless it is bound to an occasion by `presentation_header`, which the verifier must
+compare (`verify_derived`). BBS arithmetic here is not constant-time (`credentials.bbs`). The
+features beyond the baseline rest on drafts that still move.
+
+Where the text of VC-DI-BBS (April 2025) and its vectors disagree, this follows the vectors:
+  - §3.4.1, §3.4.6: pseudonyms without holder binding would have the headers d9 5d 06 and 07; the
+    vectors have 08 and 09 for both kinds, so the two look alike and 06 and 07 are refused;
+  - §3.4.1: `signer_nym_entropy` is a number, and so, against the rule of no tags, a CBOR bignum;
+  - §3.4.6: the pseudonym stands before `lengthBBSMessages`, and `nym_domain` is not in the proof:
+    the verifier has to know the context it asked for;
+  - the vectors' random numbers are `seeded_random_scalars` with the interface's own identifier
+    as tag, where the BBS draft appends MOCK_RANDOM_SCALARS_DST_.
+For the differences in the BBS drafts see `credentials.bbs.blind`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from typing import Any, Final
+
+import cbor2
+
+from credentials import bbs
+from credentials.bbs import Opening, RandomScalars
+from credentials.bbs.scheme import fresh_scalars
+from credentials.canonical import Canonicalizer
+from credentials.canonical.rdfc import render
+from credentials.errors import (
+    BbsFeatureMismatch,
+    ChallengeMismatch,
+    CryptosuiteKeyMismatch,
+    EncodingInvalid,
+    KeyInvalid,
+    LimitExceeded,
+    NothingDisclosed,
+    ProofMalformed,
+    SignatureInvalid,
+)
+from credentials.keys import KeyType, PublicKey, Signer, StatementSigner
+from credentials.limits import DEFAULT_LIMITS, MAX_POINTERS
+from credentials.multibase import multibase_base64, multibase_decode
+from credentials.proofs.options import canonical_options
+from credentials.proofs.selective import (
+    HMAC_KEY_LENGTH,
+    Grouped,
+    check_pointers,
+    group,
+    select_document,
+    shuffled_labels,
+)
+from credentials.proofs.suite import ProofInput
+
+NAME: Final = "bbs-2023"
+
+_KEY_TYPE: Final[KeyType] = "Bls12381G2"
+_SIGNATURE: Final = 80
+_HEADER: Final = 64  # two SHA-256 digests
+_PUBLIC_KEY: Final = 96
+_SCALAR: Final = 32
+_PSEUDONYM: Final = 48
+
+MAX_VALUE: Final = 128 * 1024
+"""Characters of a proof value: as many hidden statements as one signature can cover."""
+MAX_PRESENTATION_HEADER: Final = 4096
+"""Bytes that bind a derived proof to an occasion: a nonce, a digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One kind of proof: its headers, how many parts its values have, what the holder adds."""
+
+    name: str
+    base_header: bytes
+    derived_header: bytes
+    base_parts: int
+    derived_parts: int
+    committed: bool
+    pseudonym: bool
+
+
+BASELINE: Final = Feature("baseline", b"\xd9\x5d\x02", b"\xd9\x5d\x03", 5, 5, False, False)
+HOLDER_BINDING: Final = Feature(
+    "anonymous_holder_binding", b"\xd9\x5d\x04", b"\xd9\x5d\x05", 5, 6, True, False
+)
+PSEUDONYM: Final = Feature("pseudonym", b"\xd9\x5d\x08", b"\xd9\x5d\x09", 6, 7, True, True)
+"""With or without holder binding: only the holder's secrets differ."""
+
+FEATURES: Final = (BASELINE, HOLDER_BINDING, PSEUDONYM)
+_OF_BASE: Final = {feature.base_header: feature for feature in FEATURES}
+_OF_DERIVED: Final = {feature.derived_header: feature for feature in FEATURES}
+
+
+# Proof values
+
+
+@dataclass(frozen=True)
+class BaseValue:
+    """What a base proof value holds (VC-DI-BBS §3.4.1)."""
+
+    signature: bytes
+    header: bytes
+    public_key: bytes
+    hmac_key: bytes
+    mandatory_pointers: tuple[str, ...]
+    feature: Feature = BASELINE
+    nym_entropy: bytes | None = None
+
+    def encode(self) -> str:
+        parts: list[object] = [
+            self.signature,
+            self.header,
+            self.public_key,
+            self.hmac_key,
+            list(self.mandatory_pointers),
+        ]
+        if self.nym_entropy is not None:
+            parts.append(int.from_bytes(self.nym_entropy, "big"))
+        return multibase_base64(self.feature.base_header + cbor2.dumps(parts))
+
+    @classmethod
+    def decode(cls, value: object) -> BaseValue:
+        """§3.4.2 parseBaseProofValue. Raises ProofMalformed, PointerInvalid, LimitExceeded."""
+        feature, parts = _parts(value, _OF_BASE, "base")
+        signature, header, public_key, hmac_key, pointers, *more = parts
+        _check_bytes(signature, _SIGNATURE, "the base signature")
+        _check_bytes(header, _HEADER, "the header")
+        _check_bytes(public_key, _PUBLIC_KEY, "the public key")
+        _check_bytes(hmac_key, HMAC_KEY_LENGTH, "the HMAC key")
+        _check(type(pointers) is list and len(pointers) <= MAX_POINTERS, "the list of pointers")
+        entropy = None
+        if more:
+            _check(type(more[0]) is int and 0 < more[0] < 1 << 255, "the nym entropy")
+            entropy = more[0].to_bytes(_SCALAR, "big")
+        return cls(
+            signature,
+            header,
+            public_key,
+            hmac_key,
+            tuple(check_pointers(pointers)),
+            feature,
+            entropy,
+        )
+
+
+@dataclass(frozen=True)
+class DerivedValue:
+    """What a derived proof value holds (VC-DI-BBS §3.4.6).
+
+    `labels[n]` is the number of the shuffled label of `c14nN`; `mandatory` are positions among
+    the shown statements, `selective` positions among those that are not mandatory. `total` counts
+    the latter in the whole credential where the holder committed to secrets.
+    """
+
+    proof: bytes
+    labels: Mapping[int, int]
+    mandatory: tuple[int, ...]
+    selective: tuple[int, ...]
+    presentation_header: bytes
+    feature: Feature = BASELINE
+    pseudonym: bytes | None = None
+    total: int | None = None
+
+    def encode(self) -> str:
+        parts: list[object] = [
+            self.proof,
+            dict(self.labels),
+            list(self.mandatory),
+            list(self.selective),
+            self.presentation_header,
+        ]
+        if self.pseudonym is not None:
+            parts.append(self.pseudonym)
+        if self.total is not None:
+            parts.append(self.total)
+        return multibase_base64(self.feature.derived_header + cbor2.dumps(parts))
+
+    @classmethod
+    def decode(cls, value: object) -> DerivedValue:
+        """§3.4.7 parseDerivedProofValue. Raises ProofMalformed, LimitExceeded."""
+        feature, parts = _parts(value, _OF_DERIVED, "derived")
+        proof, labels, mandatory, selective, presentation_header, *more = parts
+        _check(type(proof) is bytes, "the BBS proof")
+        _check(
+            type(labels) is dict
+            and all(_is_count(key) and _is_count(item) for key, item in labels.items())
+            # One label for two nodes would let a holder split an object in two.
+            and len(set(labels.values())) == len(labels),
+            "the label map",
+        )
+        for indexes, what in (
+            (mandatory, "the list of mandatory indexes"),
+            (selective, "the list of selective indexes"),
+        ):
+            _check(
+                type(indexes) is list
+                and all(_is_count(index) for index in indexes)
+                and all(one < next_one for one, next_one in pairwise(indexes)),
+                what,
+            )
+        _check(
+            type(presentation_header) is bytes
+            and len(presentation_header) <= MAX_PRESENTATION_HEADER,
+            "the presentation header",
+        )
+        pseudonym = total = None
+        if feature.pseudonym:
+            pseudonym = more[0]
+            _check_bytes(pseudonym, _PSEUDONYM, "the pseudonym")
+        if feature.committed:
+            total = more[-1]
+            _check(_is_count(total), "the number of statements")
+        return cls(
+            proof,
+            labels,
+            tuple(mandatory),
+            tuple(selective),
+            presentation_header,
+            feature,
+            pseudonym,
+            total,
+        )
+
+
+def is_base_value(value: object) -> bool:
+    """Whether a proof value is that of a base proof, which only its holder should see."""
+    # The three bytes of a header are four characters.
+    return isinstance(value, str) and any(
+        value.startswith(multibase_base64(feature.base_header)) for feature in FEATURES
+    )
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= DEFAULT_LIMITS.statements
+
+
+def _check(holds: bool, what: str) -> None:
+    if not holds:
+        raise ProofMalformed(reason=f"{what} in its value has the wrong form")
+
+
+def _check_bytes(value: object, size: int, what: str) -> None:
+    _check(type(value) is bytes and len(value) == size, what)
+
+
+def _parts(
+    value: object, features: Mapping[bytes, Feature], kind: str
+) -> tuple[Feature, list[Any]]:
+    """The feature and the parts behind multibase, header and CBOR."""
+    if not isinstance(value, str):
+        raise ProofMalformed(reason="its value is missing")
+    if len(value) > MAX_VALUE:
+        raise LimitExceeded(what="proof value", limit=MAX_VALUE)
+    try:
+        data = multibase_decode(value, allowed="u")
+    except EncodingInvalid as error:
+        raise ProofMalformed(reason="its value is not base64url with the header u") from error
+    feature = features.get(data[:3])
+    if feature is None:
+        raise ProofMalformed(reason=f"its value is not that of a {kind} proof")
+    try:
+        parts = cbor2.loads(data[3:])
+        # One byte string for each value: this rules out trailing bytes, indefinite lengths and
+        # duplicate keys; the types of the parts rule out tags but for the bignum.
+        canonical = cbor2.dumps(parts) == data[3:]
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ProofMalformed(reason="its value is not CBOR") from error
+    expected = feature.base_parts if kind == "base" else feature.derived_parts
+    if not canonical or type(parts) is not list or len(parts) != expected:
+        raise ProofMalformed(reason="its value is not an array of its parts in plain CBOR")
+    return feature, parts
+
+
+# Base proofs
+
+
+def sign_base(
+    proof_input: ProofInput,
+    signer: Signer,
+    mandatory_pointers: Iterable[str],
+    *,
+    commitment: bytes | None = None,
+    pseudonyms: bool = False,
+    hmac_key: bytes | None = None,
+    nym_entropy: bytes | None = None,
+) -> str:
+    """The value of a base proof (VC-DI-BBS §3.5.1 to §3.5.5).
+
+    `commitment` is what a holder made with `credentials.bbs.commit`; `pseudonyms` says that it
+    commits to a nym secret too. `nym_entropy` (32 bytes) is given to issue again for the same
+    pseudonyms, else it is random; `hmac_key` is given for test vectors only.
+
+    Raises PointerUnknown, PointerInvalid, CryptosuiteKeyMismatch, BbsCommitmentInvalid,
+    BbsFeatureMismatch, LimitExceeded, DocumentRefused.
+    """
+    signing = _statement_signer(signer)
+    pointers = check_pointers(mandatory_pointers)
+    hmac_key = secrets.token_bytes(HMAC_KEY_LENGTH) if hmac_key is None else hmac_key
+    if len(hmac_key) != HMAC_KEY_LENGTH:
+        raise KeyInvalid(reason=f"an HMAC key has {HMAC_KEY_LENGTH} bytes")
+    if (pseudonyms and commitment is None) or (nym_entropy is not None and not pseudonyms):
+        raise BbsFeatureMismatch
+    if pseudonyms and nym_entropy is None:
+        nym_entropy = fresh_scalars(1)[0].to_be_bytes()
+    grouped = _group(_document(proof_input), proof_input.canonicalizer, hmac_key)
+    mandatory, others = _split_lines(grouped.lines, grouped.select(pointers))
+    header = _proof_hash(proof_input) + _mandatory_hash(mandatory)
+    signature = signing.sign_statements(
+        header, _messages(others), commitment=commitment, nym_entropy=nym_entropy
+    )
+    feature = PSEUDONYM if pseudonyms else BASELINE if commitment is None else HOLDER_BINDING
+    return BaseValue(
+        signature,
+        header,
+        signer.public_key.raw,
+        hmac_key,
+        tuple(pointers),
+        feature,
+        nym_entropy,
+    ).encode()
+
+
+def _statement_signer(signer: Signer) -> StatementSigner:
+    if signer.public_key.type != _KEY_TYPE or not isinstance(signer, StatementSigner):
+        raise CryptosuiteKeyMismatch(cryptosuite=NAME, key_type=signer.public_key.type)
+    return signer
+
+
+def check_base(
+    proof_input: ProofInput, value: str, public_key: PublicKey, holder: Opening | None = None
+) -> BaseValue:
+    """What a wallet checks when it receives a credential: that the issuer signed every statement
+    of it, and the holder's commitment where `holder` made one (with its own part of the nym
+    secret). Raises SignatureInvalid, BbsFeatureMismatch, ProofMalformed …"""
+    _check_key(public_key)
+    base = BaseValue.decode(value)
+    # The value repeats key and header; a derivation relies on them.
+    if base.public_key != public_key.raw:
+        raise SignatureInvalid
+    grouped = _group(_document(proof_input), proof_input.canonicalizer, base.hmac_key)
+    mandatory, others = _split_lines(grouped.lines, grouped.select(base.mandatory_pointers))
+    header = _proof_hash(proof_input) + _mandatory_hash(mandatory)
+    if header != base.header:
+        raise SignatureInvalid
+    opening = _opening(base, holder)
+    if opening is None:
+        bbs.verify(public_key.bbs, base.signature, header, _messages(others))
+    else:
+        bbs.verify_blind(public_key.bbs, base.signature, header, _messages(others), opening)
+    return base
+
+
+def _opening(base: BaseValue, holder: Opening | None) -> Opening | None:
+    """The holder's secrets as the signature has them, if they are of the kind it asks for."""
+    if base.feature.committed != (holder is not None):
+        raise BbsFeatureMismatch
+    if holder is None:
+        return None
+    if base.feature.pseudonym != (holder.nym is not None):
+        raise BbsFeatureMismatch
+    return holder if base.nym_entropy is None else holder.with_entropy(base.nym_entropy)
+
+
+# Derived proofs
+
+
+def derive(
+    document: Mapping[str, Any],
+    base: BaseValue,
+    selective_pointers: Iterable[str],
+    canonicalizer: Canonicalizer,
+    *,
+    presentation_header: bytes = b"",
+    holder: Opening | None = None,
+    nym_domain: str | None = None,
+    random_scalars: RandomScalars = fresh_scalars,
+) -> tuple[dict[str, Any], DerivedValue]:
+    """The revealed document, still without proof, and its proof value (§3.4.3, §3.5.6).
+
+    `document` has no proof. `presentation_header` binds the proof to an occasion; `holder` is
+    what the holder committed to, and `nym_domain` the context of the pseudonym (a verifier's
+    identifier, say). Raises NothingDisclosed, PointerUnknown, PointerNotSelectable,
+    BbsFeatureMismatch, LimitExceeded.
+    """
+    if len(presentation_header) > MAX_PRESENTATION_HEADER:
+        raise LimitExceeded(what="presentation header", limit=MAX_PRESENTATION_HEADER)
+    selective = check_pointers(selective_pointers)
+    shown_pointers = list(dict.fromkeys([*base.mandatory_pointers, *selective]))
+    if not shown_pointers:
+        raise NothingDisclosed
+    opening = _opening(base, holder)
+    if base.feature.pseudonym != (nym_domain is not None):
+        raise BbsFeatureMismatch
+    grouped = _group(dict(document), canonicalizer, base.hmac_key)
+    mandatory = grouped.select(base.mandatory_pointers)
+    shown = grouped.select(shown_pointers)
+    # §3.4.3 steps 5 and 6: positions among what is shown, and among what is not mandatory.
+    mandatory_indexes: list[int] = []
+    selective_indexes: list[int] = []
+    position = place = 0
+    for is_mandatory, is_shown in zip(mandatory, shown, strict=True):
+        if is_shown:
+            if is_mandatory:
+                mandatory_indexes.append(position)
+            else:
+                selective_indexes.append(place)
+            position += 1
+        place += not is_mandatory
+    messages = _messages(_split_lines(grouped.lines, mandatory)[1])
+    public = PublicKey(_KEY_TYPE, base.public_key).bbs
+    pseudonym = total = None
+    if opening is None:
+        proof = bbs.prove(
+            public,
+            base.signature,
+            base.header,
+            presentation_header,
+            messages,
+            selective_indexes,
+            random_scalars=random_scalars,
+        )
+    else:
+        total = len(messages)
+        proof, pseudonym = bbs.prove_blind(
+            public,
+            base.signature,
+            base.header,
+            presentation_header,
+            messages,
+            selective_indexes,
+            opening,
+            context=None if nym_domain is None else nym_domain.encode(),
+            random_scalars=random_scalars,
+        )
+    # Steps 10 to 12: the label map from the verifier's labels to the shuffled ones.
+    quads = [same[0] for same, chosen in zip(grouped.members, shown, strict=True) if chosen]
+    labels = canonicalizer.label(quads, grouped.blanks)
+    label_map = {
+        int(label.removeprefix("_:c14n")): int(hidden.removeprefix("_:b"))
+        for label, hidden in zip(labels, grouped.labels, strict=True)
+        if label
+    }
+    return select_document(document, shown_pointers), DerivedValue(
+        proof,
+        dict(sorted(label_map.items())),
+        tuple(mandatory_indexes),
+        tuple(selective_indexes),
+        presentation_header,
+        base.feature,
+        pseudonym,
+        total,
+    )
+
+
+def check_derived(
+    proof_input: ProofInput, value: str, public_key: PublicKey, *, nym_domain: str | None = None
+) -> DerivedValue:
+    """Verify a derived proof (VC-DI-BBS §3.5.7). The presentation header is the caller's to
+    compare. A proof with a pseudonym needs the `nym_domain` that was asked for.
+
+    Raises SignatureInvalid, BbsIndexesInvalid, BbsMalformed, BbsFeatureMismatch, ProofMalformed,
+    LimitExceeded, DocumentRefused.
+    """
+    _check_key(public_key)
+    derived = DerivedValue.decode(value)
+    if derived.feature.pseudonym != (nym_domain is not None):
+        raise BbsFeatureMismatch
+    lines = _relabelled(proof_input, derived)
+    if any(index >= len(lines) for index in derived.mandatory):
+        raise ProofMalformed(reason="a mandatory index lies outside the document")
+    chosen = set(derived.mandatory)
+    mandatory, others = _split_lines(lines, [index in chosen for index in range(len(lines))])
+    header = _proof_hash(proof_input) + _mandatory_hash(mandatory)
+    if derived.total is None:
+        bbs.verify_proof(
+            public_key.bbs,
+            derived.proof,
+            header,
+            derived.presentation_header,
+            _messages(others),
+            derived.selective,
+        )
+    else:
+        bbs.verify_blind_proof(
+            public_key.bbs,
+            derived.proof,
+            header,
+            derived.presentation_header,
+            _messages(others),
+            derived.selective,
+            derived.total,
+            context=None if nym_domain is None else nym_domain.encode(),
+            pseudonym=derived.pseudonym,
+        )
+    return derived
+
+
+def _relabelled(proof_input: ProofInput, derived: DerivedValue) -> list[str]:
+    """§3.4.8 createVerifyData steps 3 and 4."""
+    canonicalizer = proof_input.canonicalizer
+    quads, blanks = canonicalizer.quads(_document(proof_input))
+    unique = list({quad[:4]: quad for quad in quads}.values())
+    labels = []
+    used = 0
+    for label in canonicalizer.label(unique, blanks):
+        if not label:
+            labels.append("")
+            continue
+        hidden = derived.labels.get(int(label.removeprefix("_:c14n")))
+        if hidden is None:
+            raise ProofMalformed(reason="its label map misses a node of the document")
+        used += 1
+        labels.append(f"_:b{hidden}")
+    if used != len(derived.labels):
+        raise ProofMalformed(reason="its label map names a node that is not in the document")
+    return sorted(render(quad, labels) for quad in unique)
+
+
+# Shared steps
+
+
+def _check_key(public_key: PublicKey) -> None:
+    if public_key.type != _KEY_TYPE:
+        raise CryptosuiteKeyMismatch(cryptosuite=NAME, key_type=public_key.type)
+
+
+def _group(document: dict[str, Any], canonicalizer: Canonicalizer, hmac_key: bytes) -> Grouped:
+    return group(document, canonicalizer, hmac_key, shuffled_labels)
+
+
+def _split_lines(lines: Sequence[str], marks: Sequence[bool]) -> tuple[list[str], list[str]]:
+    """The mandatory lines, and the others, each in canonical order."""
+    mandatory: list[str] = []
+    others: list[str] = []
+    for line, is_mandatory in zip(lines, marks, strict=True):
+        (mandatory if is_mandatory else others).append(line)
+    return mandatory, others
+
+
+def _messages(lines: Iterable[str]) -> list[bytes]:
+    return [line.encode() for line in lines]
+
+
+def _document(proof_input: ProofInput) -> dict[str, Any]:
+    document = dict(proof_input.document)
+    if "proof" in document:
+        raise ProofMalformed(reason=f"{NAME} does not cover earlier proofs")
+    return document
+
+
+def _proof_hash(proof_input: ProofInput) -> bytes:
+    """§3.5.3 step 1: over the canonical proof options."""
+    return sha256(
+        canonical_options(proof_input.options, proof_input.canonicalizer).encode()
+    ).digest()
+
+
+def _mandatory_hash(lines: Iterable[str]) -> bytes:
+    """VC-DI-ECDSA §3.4.17 hashMandatoryNQuads."""
+    return sha256("".join(lines).encode()).digest()
+
+
+# The row of the suite table
+
+
+@dataclass(frozen=True)
+class BbsSuite:
+    """bbs-2023 as the framework of `credentials.proofs` sees it: the baseline, and derived proofs
+    with holder binding. What needs a holder's secret or a context has functions of its own below.
+    """
+
+    name: str = NAME
+    key_types: frozenset[KeyType] = frozenset({_KEY_TYPE})
+    carries_context: bool = False
+
+    def sign(
+        self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
+    ) -> str:
+        return sign_base(proof_input, signer, mandatory_pointers)
+
+    def verify(
+        self, proof_input: ProofInput, proof_value: str, key: PublicKey, *, accept_base: bool
+    ) -> None:
+        if accept_base and is_base_value(proof_value):
+            check_base(proof_input, proof_value, key)
+        else:
+            check_derived(proof_input, proof_value, key)
+
+
+BBS_2023: Final = BbsSuite()
+
+
+# Whole documents
+
+
+def create_base_proof(
+    document: Mapping[str, Any],
+    *,
+    proof_options: Mapping[str, Any],
+    signer: Signer,
+    mandatory_pointers: Iterable[str],
+    canonicalizer: Canonicalizer,
+    commitment: bytes | None = None,
+    pseudonyms: bool = False,
+    hmac_key: bytes | None = None,
+    nym_entropy: bytes | None = None,
+) -> dict[str, Any]:
+    """The base proof of `document` (which has none) under `proof_options`. See `sign_base`."""
+    value = sign_base(
+        _input(document, proof_options, canonicalizer),
+        signer,
+        mandatory_pointers,
+        commitment=commitment,
+        pseudonyms=pseudonyms,
+        hmac_key=hmac_key,
+        nym_entropy=nym_entropy,
+    )
+    return {**proof_options, "proofValue": value}
+
+
+def derive_proof(
+    document: Mapping[str, Any],
+    *,
+    selective_pointers: Iterable[str],
+    canonicalizer: Canonicalizer,
+    presentation_header: bytes = b"",
+    holder: Opening | None = None,
+    nym_domain: str | None = None,
+    random_scalars: RandomScalars = fresh_scalars,
+) -> dict[str, Any]:
+    """The derived form of a credential with a base proof. See `derive`. Trusts the signature:
+    the wallet checked it once, with `verify_base`, when it received the credential."""
+    unsecured, proof = _split(document)
+    revealed, derived = derive(
+        unsecured,
+        BaseValue.decode(proof.get("proofValue")),
+        selective_pointers,
+        canonicalizer,
+        presentation_header=presentation_header,
+        holder=holder,
+        nym_domain=nym_domain,
+        random_scalars=random_scalars,
+    )
+    return {**revealed, "proof": {**proof, "proofValue": derived.encode()}}
+
+
+def verify_derived(
+    document: Mapping[str, Any],
+    *,
+    public_key: PublicKey,
+    canonicalizer: Canonicalizer,
+    presentation_header: bytes | None = None,
+    nym_domain: str | None = None,
+) -> DerivedValue:
+    """Verify a document with a derived proof, and that it was made for `presentation_header` if
+    one is expected. Checks the proof only: not who made it, when, or for which purpose (see
+    `credentials.proofs.integrity`). Raises ChallengeMismatch, and what `check_derived` does.
+    """
+    unsecured, proof = _split(document)
+    derived = check_derived(
+        _input(unsecured, proof, canonicalizer),
+        proof.get("proofValue", ""),
+        public_key,
+        nym_domain=nym_domain,
+    )
+    if presentation_header is not None and not hmac.compare_digest(
+        presentation_header, derived.presentation_header
+    ):
+        raise ChallengeMismatch
+    return derived
+
+
+def verify_base(
+    document: Mapping[str, Any],
+    *,
+    public_key: PublicKey,
+    canonicalizer: Canonicalizer,
+    holder: Opening | None = None,
+) -> BaseValue:
+    """Verify a document with a base proof, as its holder. See `check_base`."""
+    unsecured, proof = _split(document)
+    return check_base(
+        _input(unsecured, proof, canonicalizer), proof.get("proofValue", ""), public_key, holder
+    )
+
+
+def _split(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    proof = document.get("proof")
+    if isinstance(proof, list) and len(proof) == 1:
+        proof = proof[0]
+    if not isinstance(proof, Mapping) or proof.get("cryptosuite") != NAME:
+        raise ProofMalformed(reason=f"the document has no single proof of {NAME}")
+    return {name: value for name, value in document.items() if name != "proof"}, dict(proof)
+
+
+def _input(
+    document: Mapping[str, Any], proof: Mapping[str, Any], canonicalizer: Canonicalizer
+) -> ProofInput:
+    """§3.5.4: the options are read under the document's context."""
+    options = {
+        "@context": document.get("@context"),
+        **{name: value for name, value in proof.items() if name not in ("@context", "proofValue")},
+    }
+    return ProofInput(document, options, canonicalizer)
