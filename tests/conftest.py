@@ -219,6 +219,7 @@ def serve(build: Callable[[], Any]) -> Iterator[Callable[[], str]]:
     import uvicorn
 
     with socket.socket() as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # see registry.serving
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
