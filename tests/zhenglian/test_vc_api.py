@@ -20,9 +20,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from credentials.did_jwk import did_jwk, jwk_key_url
 from credentials.dids import KeyResolver
 from credentials.errors import KeyfileMalformed
-from credentials.proofs import CRYPTOSUITES, verify_credential, verify_proof
+from credentials.keys import PrivateKey
+from credentials.proofs import CRYPTOSUITES, add_proof, verify_credential, verify_proof
 from credentials.status import parse_status_list
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.names import CONTEXT_V2
@@ -192,6 +194,21 @@ def test_a_pointer_to_nothing_is_an_error_at_both_ends(product: Client) -> None:
         options={"selectivePointers": ["/nothing"]},
     )
     assert code(answer) == "ZL-POINTER-UNKNOWN"
+
+
+def test_a_key_named_by_did_jwk_verifies(product: Client) -> None:
+    key = PrivateKey.generate("P-256")
+    signed = add_proof(
+        credential(did_jwk(key.public_key)),
+        cryptosuite="ecdsa-rdfc-2019",
+        signer=key,
+        verification_method=jwk_key_url(key.public_key),
+        created=datetime.now(UTC),
+    )
+    assert product.verify(signed).status_code == 200
+    # A name that somebody would have to be asked about is not known here.
+    signed["proof"]["verificationMethod"] = "did:web:example.org#key-1"
+    assert code(product.verify(signed), 400, 422).startswith("ZL-DID-")
 
 
 # What only the product mode checks
@@ -500,7 +517,9 @@ PROOF_MEMBERS = (
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_mutated_documents_never_find_a_defect(product: Client, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(["ecdsa-sd-2023", "eddsa-rdfc-2022", "ecdsa-jcs-2019"]))
+    name = data.draw(
+        st.sampled_from(["ecdsa-sd-2023", "bbs-2023", "eddsa-rdfc-2022", "ecdsa-jcs-2019"])
+    )
     if name not in product.issuers:
         return
     issued = product.issue(name, credential(product.issuers[name]))

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from credentials.canonical import Canonicalizer
 from credentials.contexts import ContextStore
-from credentials.dids import AUTHENTICATION, KeyResolver, Resolver
+from credentials.did_jwk import JwkResolver
+from credentials.dids import AUTHENTICATION, ChainResolver, KeyResolver, Resolver
 from credentials.errors import ControllerMismatch
 from credentials.model import check_credential, check_presentation, check_validity, issuer_id
 from credentials.proofs import (
@@ -81,7 +82,7 @@ class VcApi:
         self.proof_only = proof_only
         self.base = base
         self._clock = clock
-        self._resolver = resolver or KeyResolver()
+        self._resolver = resolver or ChainResolver(KeyResolver(), JwkResolver())
         self._canonicalizer = Canonicalizer(contexts, inline_contexts=proof_only)
         self._statuses = {name: Statuses(f"{base}/{name}/status-lists") for name in self.parties}
 
