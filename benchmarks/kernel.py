@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from benchmarks.sample import CREATED, HOLDER, issuer_key, resident_credential
 from benchmarks.timing import rates, ratios
+from credentials.bbs.encoding import Proof
 from credentials.canonical import default_canonicalizer
 from credentials.dids import KeyResolver
 from credentials.issuer_keys import GivenKey
 from credentials.proofs import add_proof, derive, verify_proof
+from credentials.proofs.bbs_2023_values import DerivedValue
 from credentials.sdjwt import KeyBinding, KeyBindingCheck, present
 from credentials.sdjwt.vc import issue_vc, verify_vc
 from schemas.scenario import load_scenario
@@ -84,6 +86,46 @@ def _selective(side: str) -> Callable[[], list[float]]:
     return measure
 
 
+def _bbs(side: str) -> Callable[[], list[float]]:
+    """bbs-2023 baseline: 30 statements that can be hidden, 8 of them shown."""
+
+    def measure() -> list[float]:
+        key, did, method = issuer_key("Bls12381G2")
+        document = resident_credential(did)
+        canonicalizer = default_canonicalizer()
+        resolver = KeyResolver()
+        claims = ("name", "sex", "ethnicity", "birthDate", "division", "ageOver18")
+        shown = [f"/credentialSubject/{name}" for name in claims]
+
+        def issue() -> dict[str, object]:
+            return add_proof(
+                document,
+                cryptosuite="bbs-2023",
+                signer=key,
+                verification_method=method,
+                created=CREATED,
+                mandatory_pointers=("/issuer", "/credentialSchema"),
+                canonicalizer=canonicalizer,
+            )
+
+        if side == "issue":
+            return rates(issue)
+        signed = issue()
+        if side == "derive":
+            return rates(lambda: derive(signed, shown, canonicalizer=canonicalizer))
+        derived = derive(signed, shown, canonicalizer=canonicalizer)
+        value = DerivedValue.decode(derived["proof"]["proofValue"])
+        assert len(value.selective) == 8
+        assert len(Proof.decode(value.proof).hidden) == 30 - 8
+        return rates(
+            lambda: verify_proof(
+                derived, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
+            )
+        )
+
+    return measure
+
+
 _HOLDER_AT = "https://desk.hangzhou.example"
 
 
@@ -138,6 +180,9 @@ MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
     "ecdsa_sd_issue_per_s": _selective("issue"),
     "ecdsa_sd_derive_per_s": _selective("derive"),
     "ecdsa_sd_verify_per_s": _selective("verify"),
+    "bbs_issue_per_s": _bbs("issue"),
+    "bbs_derive_per_s": _bbs("derive"),
+    "bbs_verify_per_s": _bbs("verify"),
     "sdjwt_issue_per_s": _sd_jwt("issue"),
     "sdjwt_present_per_s": _sd_jwt("present"),
     "sdjwt_verify_per_s": _sd_jwt("verify"),

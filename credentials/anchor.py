@@ -9,6 +9,9 @@ Not guaranteed: anchors are not secret, and two presentations of one credential 
 one. An anchor that is absent from the chain proves nothing by itself: whoever presents a
 credential can turn its ECDSA signature (r, s) into (r, -s), which has another anchor that nobody
 recorded, so a missing anchor must never be taken for a good sign.
+
+bbs-2023: the issued credential has an anchor, which its issuer records and its holder can check;
+what a holder derives has none, for it would link all presentations of the credential.
 """
 
 from __future__ import annotations
@@ -19,8 +22,15 @@ from typing import Any, Final
 
 import rfc8785
 
-from credentials.errors import EncodingInvalid, LimitExceeded, ProofMalformed, ProofMissing
+from credentials.errors import (
+    AnchorHidden,
+    EncodingInvalid,
+    LimitExceeded,
+    ProofMalformed,
+    ProofMissing,
+)
 from credentials.multibase import multibase_base64, multibase_decode
+from credentials.proofs.bbs_2023_values import BaseValue, DerivedValue, is_base_value
 
 ANCHOR_LENGTH: Final = 32
 _LABEL: Final = b"zhenglian/anchor/v1\0"
@@ -32,11 +42,13 @@ _SD_HEADERS: Final = (b"\xd9\x5d\x00", b"\xd9\x5d\x01")
 _SD_ARRAY: Final = b"\x85\x58\x40"
 _SD_SIGNATURE: Final = 64
 
+_BBS_SUITE: Final = "bbs-2023"
+
 
 def anchor_of(secured: Mapping[str, Any]) -> bytes:
     """The 32-byte anchor of a credential with one proof, issued or derived.
 
-    Raises ProofMissing, ProofMalformed.
+    Raises AnchorHidden for what was derived under bbs-2023, ProofMissing, ProofMalformed.
     """
     return sha256(_LABEL + issuer_signature(secured)).digest()
 
@@ -44,7 +56,7 @@ def anchor_of(secured: Mapping[str, Any]) -> bytes:
 def issuer_signature(secured: Mapping[str, Any]) -> bytes:
     """The part of the issuer's proof that every presentation shows. Does not verify it.
 
-    Raises ProofMissing, ProofMalformed.
+    Raises AnchorHidden, ProofMissing, ProofMalformed.
     """
     proof = secured.get("proof")
     if proof is None:
@@ -55,6 +67,11 @@ def issuer_signature(secured: Mapping[str, Any]) -> bytes:
         # Several signatures would give several anchors, and a choice to whoever presents them.
         raise ProofMalformed(reason="the credential must have exactly one")
     value = proof.get("proofValue")
+    if proof.get("cryptosuite") == _BBS_SUITE:
+        if is_base_value(value):
+            return BaseValue.decode(value).signature
+        DerivedValue.decode(value)
+        raise AnchorHidden
     selective = proof.get("cryptosuite") == _SD_SUITE
     try:
         data = multibase_decode(value, "u" if selective else "z") if isinstance(value, str) else b""
