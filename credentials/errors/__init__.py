@@ -82,6 +82,7 @@ from credentials.errors.exchange import (
 )
 from credentials.errors.identifiers import (
     ControllerMismatch,
+    DidDeactivated,
     DidDocumentMalformed,
     DidMalformed,
     DidMethodUnsupported,
@@ -89,6 +90,10 @@ from credentials.errors.identifiers import (
     RelationshipMissing,
     VerificationMethodRetired,
     VerificationMethodUnknown,
+    WebvhLogInvalid,
+    WebvhVersionUnknown,
+    WebvhWitnessesMissing,
+    WebvhWitnessesUnknown,
 )
 from credentials.errors.keys import (
     EncodingInvalid,
@@ -183,6 +188,7 @@ __all__ = [
     "CryptosuiteExperimental",
     "CryptosuiteKeyMismatch",
     "CryptosuiteUnknown",
+    "DidDeactivated",
     "DidDocumentMalformed",
     "DidMalformed",
     "DidMethodUnsupported",
@@ -277,5 +283,9 @@ __all__ = [
     "ValueRepeated",
     "VerificationMethodRetired",
     "VerificationMethodUnknown",
+    "WebvhLogInvalid",
+    "WebvhVersionUnknown",
+    "WebvhWitnessesMissing",
+    "WebvhWitnessesUnknown",
     "WrongPassphrase",
 ]

@@ -77,3 +77,51 @@ class ControllerMismatch(CredentialError):
     exit_code = ExitCode.REJECTED
     message = "The key that signed does not belong to the {role} that the document names."
     hint = "Someone signed in another's name. Do not rely on the data."
+
+
+class DidDeactivated(CredentialError):
+    """The identifier's owner ended its use."""
+
+    code = "ZL-DID-DEACTIVATED"
+    exit_code = ExitCode.REJECTED
+    message = "{did} was deactivated by its owner."
+    hint = "Ask its owner for data under the identifier now in use."
+
+
+# did:webvh
+
+
+class WebvhLogInvalid(CredentialError):
+    """An entry of a did:webvh log breaks a rule; then nothing in the log counts."""
+
+    code = "ZL-WEBVH-LOG"
+    exit_code = ExitCode.REJECTED
+    message = "Entry {entry} of the identifier's log is not valid: {reason}."
+    hint = "Fetch the log again; if it stays so, it was altered, or its owner made a mistake."
+
+
+class WebvhWitnessesUnknown(CredentialError):
+    """The log needs witnesses, and their proofs were not brought along."""
+
+    code = "ZL-WEBVH-WITNESSES-UNKNOWN"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The identifier's log needs witnesses, and their proofs are not at hand."
+    hint = "Fetch did-witness.json, which is published beside the log."
+
+
+class WebvhWitnessesMissing(CredentialError):
+    """Fewer witnesses confirmed an entry than the log itself demands."""
+
+    code = "ZL-WEBVH-WITNESSES"
+    exit_code = ExitCode.REJECTED
+    message = "{count} of {threshold} required witnesses confirmed entry {entry} of the log."
+    hint = "Fetch log and witness proofs again; an entry without its witnesses does not count."
+
+
+class WebvhVersionUnknown(CredentialError):
+    """The log has no such version."""
+
+    code = "ZL-WEBVH-VERSION"
+    exit_code = ExitCode.UNDETERMINED
+    message = "The log of {did} has no version of that id, number or time."
+    hint = "The version may be newer than the log. Fetch the log again."

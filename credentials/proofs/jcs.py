@@ -11,9 +11,9 @@ with another. There is no option to leave it out: a document without contexts ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from credentials.canonical.jcs import canonical_json
 from credentials.errors import EncodingInvalid, LimitExceeded, ProofMalformed
@@ -23,19 +23,23 @@ from credentials.proofs.rdfc import DIGEST
 from credentials.proofs.suite import ProofInput
 
 
-def hash_data(proof_input: ProofInput, key_type: KeyType) -> bytes:
-    """What is signed: hash of the proof, then hash of the document (VC-DI-ECDSA §3.3.4).
+def hash_json(options: Mapping[str, Any], document: Mapping[str, Any], key_type: KeyType) -> bytes:
+    """Hash of the proof without its value, then hash of the document (VC-DI-ECDSA §3.3.4).
 
-    Raises what the gate refuses, and what `canonical_json` raises.
+    Raises what `canonical_json` raises.
     """
-    # Earlier proofs that this one covers are plain statements to the gate, too.
-    proof_input.canonicalizer.quads(proof_input.document)
     digest = DIGEST[key_type]
     combined: bytes = (
-        digest(canonical_json(proof_input.options)).digest()
-        + digest(canonical_json(proof_input.document)).digest()
+        digest(canonical_json(options)).digest() + digest(canonical_json(document)).digest()
     )
     return combined
+
+
+def hash_data(proof_input: ProofInput, key_type: KeyType) -> bytes:
+    """What is signed, once the gate let it pass. Raises what the gate and `hash_json` do."""
+    # Earlier proofs that this one covers are plain statements to the gate, too.
+    proof_input.canonicalizer.quads(proof_input.document)
+    return hash_json(proof_input.options, proof_input.document, key_type)
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,19 @@ class JcsSuite:
     def verify(
         self, proof_input: ProofInput, proof_value: str, key: PublicKey, *, accept_base: bool
     ) -> None:
+        signature = self.signature(proof_value, key.type)
+        key.verify(signature, hash_data(proof_input, key.type))
+
+    def signature(self, proof_value: str, key_type: KeyType) -> bytes:
+        """The signature in a `proofValue`. Raises ProofMalformed."""
         try:
             # §3.3.2 step 4: base58btc, and nothing else.
             signature = multibase_decode(proof_value, allowed="z")
         except (EncodingInvalid, LimitExceeded) as error:
             raise ProofMalformed(reason="its value is not base58") from error
-        if len(signature) != SIGNATURE_LENGTH[key.type]:
+        if len(signature) != SIGNATURE_LENGTH[key_type]:
             raise ProofMalformed(reason="its value has the wrong length")
-        key.verify(signature, hash_data(proof_input, key.type))
+        return signature
 
 
 EDDSA_JCS_2022: Final = JcsSuite("eddsa-jcs-2022", frozenset({"Ed25519"}))
