@@ -93,7 +93,7 @@ class InsecureAddress(IssuerError):
 
 
 class AddressUnavailable(IssuerError):
-    code = "ZL-ISSUER-ADDRESS"
+    code = "ZL-ISSUER-LISTEN"
     message = "The address {host}:{port} cannot be served."
     hint = "Choose another port, or stop the process that holds it."
 

@@ -59,7 +59,7 @@ class CheckpointForeign(RegistryError):
 
 
 class ProofMalformed(RegistryError):
-    code = "ZL-PROOF-MALFORMED"
+    code = "ZL-CHAIN-PROOF-MALFORMED"
     exit_code = ExitCode.MALFORMED
     message = "The proof is malformed: {reason}."
     hint = "Fetch the proof again."
@@ -571,3 +571,12 @@ class EntitlementExceeded(RegistryError):
     exit_code = ExitCode.REJECTED
     message = "The entitlement does not cover {names}."
     hint = "Nothing may be read. Ask for less, or have the entitlement changed on the chain."
+
+
+class RegistryNotNamed(RegistryError):
+    """No address was given, and none is on file."""
+
+    code = "ZL-REGISTRY-NOT-NAMED"
+    exit_code = ExitCode.USAGE
+    message = "No address of a registry is known here."
+    hint = "Name it with --registry, set ZL_REGISTRY, or run `zl registry serve` from this home."

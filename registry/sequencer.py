@@ -248,7 +248,10 @@ class Sequencer:
         signing = sum(node["error"] is None and node["lag"] == 0 for node in nodes)
         current = cosigned is not None and cosigned.size == size
         alarms = [f"node {node['name']}: {node['error']}" for node in nodes if node["error"]]
-        if not current and signing < self.genesis.quorum:
+        # Also while nothing waits to be cosigned: the next entry would.
+        if sum(node["error"] is None for node in nodes) < self.genesis.quorum or (
+            not current and signing < self.genesis.quorum
+        ):
             alarms.insert(0, f"no quorum: {signing} of {self.genesis.quorum} nodes cosign")
         if self._failure is not None:
             alarms.insert(0, self._failure)

@@ -77,3 +77,20 @@ def test_error_codes_are_unique_and_say_what_to_do(package: str) -> None:
             assert error.code not in codes, f"{error.code}: {error} and {codes[error.code]}"
             codes[error.code] = error
         assert error.hint, f"{error.__qualname__} says no next step"
+
+
+# The wallet hears these from the issuer and says them again: one cause, one code, two sides.
+HEARD = {
+    "ZL-APPLICATION-MALFORMED",
+    "ZL-APPLICATION-REFUSED",
+    "ZL-APPLICATION-REPLAYED",
+    "ZL-OFFER-INVALID",
+}
+
+
+def test_one_code_means_one_cause_in_the_whole_program() -> None:
+    for package in PACKAGES:
+        _modules(package)
+    classes = [e for e in _subclasses(ZhenglianError) if "code" in vars(e)]
+    codes = [e.code for e in classes if e.__module__.partition(".")[0] in PACKAGES]
+    assert {code for code in codes if codes.count(code) > 1} == HEARD

@@ -307,7 +307,7 @@ class CredentialUnexpected(WalletError):
 class RequestAnswered(WalletError):
     """One nonce, one answer: a second copy would be a replay at the desk."""
 
-    code = "ZL-REQUEST-ANSWERED"
+    code = "ZL-WALLET-REQUEST-ANSWERED"
     exit_code = ExitCode.REJECTED
     message = "This request was answered already."
     hint = "Ask the department for a new one."

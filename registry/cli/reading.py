@@ -14,6 +14,7 @@ from registry.cli.shared import (
     say,
     utc_now,
 )
+from registry.entries import encode_time
 from registry.errors import StoreFailed
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
@@ -97,10 +98,10 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
             return
         say(
             _(
-                "Entry {index} of {origin}, cosigned by {time}:",
+                "Entry {index} of {origin}, cosigned as of {time}:",
                 index=index,
                 origin=origin,
-                time=state.time.isoformat(),
+                time=encode_time(state.time),
             )
         )
         say(json.dumps(dict(entry.body), ensure_ascii=False, indent=2))

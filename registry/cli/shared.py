@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from registry.client import RegistryClient
-from registry.errors import FileUnreadable, RegistryUnreachable
+from registry.errors import FileUnreadable, RegistryNotNamed
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.keyring import is_sealed
 from schemas.home import role_home
@@ -63,7 +63,7 @@ def connect(urls: list[str] | None, genesis: Path | None) -> RegistryClient:
         try:
             found = [(home() / ADDRESS_FILE).read_text(encoding="utf-8").strip()]
         except OSError as error:
-            raise RegistryUnreachable(reason="no address is known") from error
+            raise RegistryNotNamed from error
     return RegistryClient(found, load_genesis(genesis))
 
 

@@ -139,9 +139,9 @@ class ConsentScreen(WalletScreen):
         always = listed(words, tuple(claim.label for claim in request.always_shown))
         self.query_one("#always", Static).update(
             Text(
-                words(_("Every showing tells: {claims}."), claims=always)
+                words(_("Always shown: {claims}."), claims=always)
                 + " "
-                + words(_("Known of the chain: as of {time}."), time=moment(request.trust_as_of)),
+                + words(_("Chain as of {time}."), time=moment(request.trust_as_of)),
                 style=paint.quiet,
             )
         )
