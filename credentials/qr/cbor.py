@@ -56,10 +56,10 @@ def _key_order(key: int | str) -> tuple[int, int, bytes]:
     return (1, len(text), text)
 
 
-def read(data: bytes, start: int = 0) -> Cbor:
-    """The one item that stands in `data` from `start` to its end."""
-    if len(data) > MAX_BYTES:
-        raise LimitExceeded(what="compact document", limit=f"{MAX_BYTES} bytes")
+def read(data: bytes, start: int = 0, *, limit: int = MAX_BYTES) -> Cbor:
+    """The one item that stands in `data` from `start` to its end; `limit` bytes at most."""
+    if len(data) > limit:
+        raise LimitExceeded(what="compact document", limit=f"{limit} bytes")
     reader = _Reader(data, start)
     item = reader.item(0)
     if reader.at != len(data):
