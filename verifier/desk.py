@@ -182,7 +182,7 @@ class Desk:
 
         Raises the bundle's own errors, or `BundleRollback` when it is older than the one held.
         """
-        bundle = TrustBundle.load(data, self.genesis)
+        bundle = TrustBundle.load(data, self.genesis, now=self._clock())
         size = bundle.main_checkpoint.size
         # Kept apart from the bundle, so that a damaged bundle can be replaced and an older one
         # still cannot take its place.

@@ -15,6 +15,8 @@ from credentials.qr import decode_qr_text, read_one
 from registry.trust import Genesis, TrustBundle
 from wallet.service import Wallet
 
+pytestmark = pytest.mark.timeout(450)
+
 STEPS = [
     "network",
     "nodes",
@@ -61,7 +63,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
     return folder, [json.loads(line) for line in ended.stdout.splitlines()]
 
 
-@pytest.mark.timeout(450)
 def test_it_tells_every_step(stage: tuple[Path, list[dict[str, object]]]) -> None:
     _folder, lines = stage
     assert [line["step"] for line in lines] == STEPS
