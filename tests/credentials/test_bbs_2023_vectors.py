@@ -24,6 +24,7 @@ from credentials.canonical import Canonicalizer
 from credentials.contexts import bundled_contexts
 from credentials.keys import PrivateKey, PublicKey
 from credentials.proofs import bbs_2023 as suite
+from credentials.proofs.bbs_2023_values import PSEUDONYM, BaseValue, DerivedValue
 from credentials.proofs.selective import (
     Grouped,
     group,
@@ -254,7 +255,7 @@ def test_base_proof(case: str) -> None:
         nym_entropy=nym_entropy(case),
     )
     raw = load(case, "addRawBaseSignatureInfo")
-    value = suite.BaseValue.decode(proof["proofValue"])
+    value = BaseValue.decode(proof["proofValue"])
     assert value.signature.hex() == raw["bbsSignature"]
     assert list(value.mandatory_pointers) == raw["mandatoryPointers"]
     if case in FEATURES:
@@ -267,7 +268,7 @@ def test_base_proof(case: str) -> None:
 
 
 def test_recovered_base_data(case: str) -> None:
-    value = suite.BaseValue.decode(load(case, "addSignedSDBase")["proof"]["proofValue"])
+    value = BaseValue.decode(load(case, "addSignedSDBase")["proof"]["proofValue"])
     expected = load(case, "derivedRecoveredBaseData")
     found = {
         "bbsSignature": value.signature.hex(),
@@ -278,7 +279,7 @@ def test_recovered_base_data(case: str) -> None:
         found |= {"bbsHeader": value.header.hex(), "publicKey": value.public_key.hex()}
         # Pseudonyms with and without holder binding have the same header bytes.
         kind = expected["featureOption"]
-        assert value.feature.name == kind or value.feature is suite.PSEUDONYM
+        assert value.feature.name == kind or value.feature is PSEUDONYM
         found["featureOption"] = kind
     if value.nym_entropy is not None:
         found["signerNymEntropy"] = value.nym_entropy.hex()
@@ -333,7 +334,7 @@ def test_revealed_document_and_derived_proof(case: str) -> None:
         unsigned(case), [*pointers(case, "Mandatory"), *pointers(case, "Selective")]
     ) == load(case, "derivedUnsignedReveal")
     made = derived(case)
-    value = suite.DerivedValue.decode(made["proof"]["proofValue"])
+    value = DerivedValue.decode(made["proof"]["proofValue"])
     data = load(case, "derivedDisclosureData")
     assert value.proof.hex() == data["bbsProof"]
     assert [[f"c14n{n}", f"b{label}"] for n, label in value.labels.items()] == (
@@ -370,6 +371,6 @@ def test_derived_proof_verifies(case: str) -> None:
 @pytest.mark.parametrize("case", CASES[1:])  # the first has no such file
 def test_statements_that_the_verifier_sees(case: str) -> None:
     unsecured, proof = suite._split(load(case, "derivedRevealDocument"))
-    value = suite.DerivedValue.decode(proof["proofValue"])
+    value = DerivedValue.decode(proof["proofValue"])
     lines = suite._relabelled(suite._input(unsecured, proof, canonicalizer()), value)
     assert lines == load(case, "verifyNQuads")
