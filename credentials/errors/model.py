@@ -35,6 +35,17 @@ class CredentialExpired(CredentialError):
     hint = "Its holder must apply for a new one."
 
 
+class RelatedResourceMismatch(CredentialError):
+    """The issuer tied the credential to another resource than the one that is held here."""
+
+    code = "ZL-MODEL-RESOURCE"
+    exit_code = ExitCode.REJECTED
+    message = "The resource named at {pointer} is not the one that the issuer meant."
+    hint = (
+        "Ask the issuer which version it used; update this program if that one is newer."
+    )
+
+
 # Presentations
 
 

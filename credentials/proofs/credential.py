@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from credentials.canonical import Canonicalizer
+from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.dids import ASSERTION, Resolver
 from credentials.errors import ControllerMismatch
 from credentials.model import check_credential, credential_types, issuer_id
 from credentials.proofs.integrity import VerifiedDocument, verify_proof
 from credentials.proofs.suite import Cryptosuite
 from credentials.proofs.table import CRYPTOSUITES
+from credentials.related_resources import check_related_resources, held_by
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,14 @@ def verify_credential(
     """Verify that `credential` is one, and that its issuer made every proof on it.
 
     `accept_base` is for the holder who receives a selective-disclosure credential.
-    Raises ModelViolation, ControllerMismatch, and what `verify_proof` raises.
+    Raises ModelViolation, RelatedResourceMismatch, ControllerMismatch, and what `verify_proof`
+    raises.
     """
     document = credential.document if isinstance(credential, UnverifiedCredential) else credential
     check_credential(document)
+    if "relatedResource" in document:
+        reader = canonicalizer or default_canonicalizer()
+        check_related_resources(document, held_by(reader.contexts))
     verified = verify_proof(
         document,
         resolver=resolver,

@@ -26,6 +26,7 @@ from credentials.errors import KeyfileMalformed
 from credentials.keys import PrivateKey
 from credentials.proofs import CRYPTOSUITES, add_proof, verify_credential, verify_proof
 from credentials.status import parse_status_list
+from schemas.digests import digest_multibase
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.names import CONTEXT_V2
 from zhenglian.vc_api import errors
@@ -266,6 +267,21 @@ def test_documents_bring_contexts_of_their_own_only_in_the_proof_only_mode(
     answer = product.post(f"/{name}/credentials/issue", credential=example)
     assert code(answer, 422) == "ZL-CONTEXT-UNKNOWN"
     assert suite.verify(suite.issue(name, example)).status_code == 200
+
+
+def test_a_related_resource_is_the_one_that_the_issuer_meant(
+    product: Client, suite: Client
+) -> None:
+    name = "eddsa-rdfc-2022"
+    held = known_contexts([]).record(CONTEXT_V2).data
+    for client in (product, suite):
+        path = f"/{name}/credentials/issue"
+        for data, status in ((held, 201), (held + b" ", 400)):
+            resource = {"id": CONTEXT_V2, "digestMultibase": digest_multibase(data)}
+            document = credential(client.issuers[name], relatedResource=resource)
+            answer = client.post(path, credential=document)
+            assert answer.status_code == status
+        assert code(answer) == "ZL-MODEL-RESOURCE"
 
 
 def test_credentials_of_version_1_pass_only_in_the_proof_only_mode(

@@ -42,6 +42,13 @@ def build_app(_: Texts) -> typer.Typer:
                 metavar="URL=FILE", help=_("A JSON-LD context to know beside the bundled ones.")
             ),
         ] = None,
+        resource: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="URL=FILE",
+                help=_("Another version of a related resource whose digest is accepted too."),
+            ),
+        ] = None,
         keys: Annotated[
             Path | None,
             typer.Option(
@@ -58,7 +65,7 @@ def build_app(_: Texts) -> typer.Typer:
     ) -> None:
         from credentials.proofs import CRYPTOSUITES
         from schemas.passphrase import read_passphrase
-        from zhenglian.vc_api.contexts import known_contexts
+        from zhenglian.vc_api.contexts import known_contexts, read_named
         from zhenglian.vc_api.keys import fresh_parties, kept_parties
         from zhenglian.vc_api.server import Server
 
@@ -74,6 +81,7 @@ def build_app(_: Texts) -> typer.Typer:
             known_contexts(context or [], conformance=proof_only),
             port=port,
             proof_only=proof_only,
+            resources=read_named(resource or []),
         )
 
         def listening() -> None:

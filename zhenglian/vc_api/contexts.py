@@ -1,4 +1,8 @@
-"""The contexts that the server knows: the bundled ones, and those its operator names."""
+"""The contexts that the server knows: the bundled ones, and those its operator names.
+
+Beside them, further copies of related resources: a digest that an issuer states over one of them
+is accepted, and nothing is ever processed from them.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +27,23 @@ MAX_CONTEXT: Final = 1024 * 1024
 
 def known_contexts(named: Sequence[str], *, conformance: bool = False) -> ContextStore:
     """The store with the contexts `URL=FILE` of `named`. Raises ContextFileUnusable."""
-    more = {}
+    more: dict[str, bytes] = {}
     if conformance:
         package = files(__package__)
         more = {url: package.joinpath(file).read_bytes() for url, file in _CONFORMANCE.items()}
+    more |= read_named(named)
+    try:
+        store = bundled_contexts().extended(more)
+        for url in more:
+            store.document(url)
+    except CredentialError as error:
+        raise ContextFileUnusable(reason=str(error).rstrip(".")) from error
+    return store
+
+
+def read_named(named: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of each `URL=FILE`. Raises ContextFileUnusable."""
+    found: dict[str, bytes] = {}
     for entry in named:
         url, separator, name = entry.partition("=")
         if not separator or not is_url(url) or not name:
@@ -38,11 +55,5 @@ def known_contexts(named: Sequence[str], *, conformance: bool = False) -> Contex
             raise ContextFileUnusable(reason=error.strerror or "unreadable") from error
         if len(data) > MAX_CONTEXT:
             raise ContextFileUnusable(reason="the file is too long")
-        more[url] = data
-    try:
-        store = bundled_contexts().extended(more)
-        for url in more:
-            store.document(url)
-    except CredentialError as error:
-        raise ContextFileUnusable(reason=str(error).rstrip(".")) from error
-    return store
+        found[url] = data
+    return found

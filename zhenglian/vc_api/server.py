@@ -35,6 +35,7 @@ class Server:
         *,
         port: int = 0,
         proof_only: bool = False,
+        resources: Mapping[str, bytes] | None = None,
     ) -> None:
         """Binds at once; port 0 takes a free one. Raises PortUnavailable."""
         try:
@@ -45,7 +46,9 @@ class Server:
         # waits 40 ms for an acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"https://{HOST}:{self._socket.getsockname()[1]}"
-        self.api = VcApi(parties, contexts, base=self.url, proof_only=proof_only)
+        self.api = VcApi(
+            parties, contexts, base=self.url, proof_only=proof_only, resources=resources or {}
+        )
         context, self.fingerprint = self_signed(utc_now())
         config = uvicorn.Config(
             build_app(self.api),

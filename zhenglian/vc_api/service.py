@@ -26,6 +26,7 @@ from credentials.proofs import (
     verify_credential,
     verify_proof,
 )
+from credentials.related_resources import check_related_resources, held_by
 from credentials.status import StatusEntry, status_entries, status_list_credential
 from zhenglian.vc_api.errors import (
     AddressUnknown,
@@ -43,6 +44,8 @@ from zhenglian.vc_api.version_1 import check_version_1, is_version_1
 MAX_CREDENTIALS: Final = 16
 """Credentials of one presentation; each costs a verification."""
 STATUS_LIFE: Final = timedelta(hours=1)
+
+_NONE: Final[Mapping[str, bytes]] = {}
 
 # A status list shows everything to everybody, so it takes a suite that signs a whole document.
 _LIST_SUITES: Final[Mapping[str, str]] = {
@@ -77,13 +80,17 @@ class VcApi:
         proof_only: bool = False,
         clock: Callable[[], datetime] = utc_now,
         resolver: Resolver | None = None,
+        resources: Mapping[str, bytes] = _NONE,
     ) -> None:
+        """`resources` are further copies of related resources, by URL."""
         self.parties = dict(parties)
         self.proof_only = proof_only
         self.base = base
         self._clock = clock
         self._resolver = resolver or ChainResolver(KeyResolver(), JwkResolver())
         self._canonicalizer = Canonicalizer(contexts, inline_contexts=proof_only)
+        held = held_by(contexts)
+        self._held = lambda url: [*held(url), *([resources[url]] if url in resources else [])]
         self._statuses = {name: Statuses(f"{base}/{name}/status-lists") for name in self.parties}
 
     # Operations. Each takes the body of the request.
@@ -262,6 +269,8 @@ class VcApi:
             check_version_1(credential)
         else:
             check_credential(credential)
+            # VCDM §5.3; the suite writes its digests in a form that the product does not take.
+            check_related_resources(credential, self._held, bare=self.proof_only)
 
     def _sign(
         self, party: Party, credential: Mapping[str, Any], options: Mapping[str, Any]
