@@ -40,7 +40,11 @@ MAX_CHAIN: Final = 5
 MAX_CERTIFICATE: Final = 8 * 1024
 """Characters of one certificate in base64."""
 
-_CURVES: Final[Mapping[str, KeyType]] = {"secp256r1": "P-256", "secp384r1": "P-384"}
+_CURVES: Final[Mapping[str, KeyType]] = {
+    "secp256r1": "P-256",
+    "secp384r1": "P-384",
+    "secp521r1": "P-521",
+}
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _public_key(leaf: x509.Certificate) -> PublicKey:
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         point = key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
         return PublicKey(_CURVES[key.curve.name], point)
-    raise KeyInvalid(reason="its type is not P-256, P-384 or Ed25519")
+    raise KeyInvalid(reason="its type is not one that is supported")
 
 
 def x5c(chain: Sequence[x509.Certificate]) -> dict[str, Any]:

@@ -35,12 +35,18 @@ ALG, CRIT, CONTENT_TYPE, KID, TYP = 1, 2, 3, 4, 16
 """Labels of header parameters (IANA COSE Header Parameters)."""
 
 _SIGN1_TAG: Final = 0xD2  # tag 18 in its one-byte form
-_ALGORITHM: Final[Mapping[KeyType, int]] = {"P-256": -7, "P-384": -35, "Ed25519": -8}
+_ALGORITHM: Final[Mapping[KeyType, int]] = {
+    "P-256": -7,
+    "P-384": -35,
+    "P-521": -36,
+    "Ed25519": -8,
+}
 _KEY_TYPE: Final[Mapping[int, KeyType]] = {
     **{number: kind for kind, number in _ALGORITHM.items()},
     # RFC 9864: the fully specified names of the same algorithms.
     -9: "P-256",
     -51: "P-384",
+    -52: "P-521",
     -19: "Ed25519",
 }
 
@@ -90,7 +96,10 @@ def sign1(
     more: dict[int | str, Cbor] = dict((header or {}).items())
     if not more.keys().isdisjoint((ALG, CRIT, TYP)):
         raise CoseMalformed(reason="a header member is fixed or not allowed")
-    protected = write({ALG: _ALGORITHM[signer.public_key.type], TYP: typ, **more})
+    algorithm = _ALGORITHM.get(signer.public_key.type)
+    if algorithm is None:
+        raise CoseAlgorithmRefused
+    protected = write({ALG: algorithm, TYP: typ, **more})
     signature = signer.sign(_to_be_signed(protected, payload))
     return bytes([_SIGN1_TAG]) + cbor2.dumps([protected, {}, payload, signature])
 

@@ -40,6 +40,7 @@ MAX_HEADER: Final = 8 * 1024
 _ALGORITHM: Final[Mapping[KeyType, str]] = {
     "P-256": "ES256",
     "P-384": "ES384",
+    "P-521": "ES512",
     "Ed25519": "EdDSA",
     "ML-DSA-44": "ML-DSA-44",  # RFC 9964
 }
@@ -106,7 +107,8 @@ def sign_compact(
 ) -> str:
     """A compact JWS over `payload` as JSON. `typ` is required: RFC 8725 §3.11.
 
-    Raises JwsMalformed if the result would not be readable by `parse_compact`.
+    Raises JwsMalformed if the result would not be readable by `parse_compact`, and
+    JwsAlgorithmRefused for a key that signs no tokens.
     """
     extra = dict(extra_header or {})
     if any(name in extra for name in ("alg", "typ", "kid", *_FORBIDDEN)):

@@ -1,4 +1,4 @@
-"""Public and private signature keys: P-256, P-384, Ed25519, BBS (BLS12-381), and ML-DSA-44.
+"""Public and private signature keys: P-256, P-384, P-521, Ed25519, BBS (BLS12-381), and ML-DSA-44.
 
 Guarantees: a `PublicKey` is a valid point of its curve and never one of the Ed25519 points under
 which anybody can sign anything; a key has one encoding, so two spellings cannot pass for two
@@ -9,7 +9,8 @@ Not guaranteed: an ECDSA signature (r, s) can be turned into (r, -s) by anyone, 
 allows. Nothing here may use a signature as the only identifier of a document.
 
 The primitives are those of `cryptography` (OpenSSL). ECDSA signatures are raw r || s of fixed
-length, P-256 with SHA-256 and P-384 with SHA-384 (VC-DI-ECDSA §3.2, RFC 7518 §3.4). BBS is that
+length, P-256 with SHA-256, P-384 with SHA-384 (VC-DI-ECDSA §3.2), P-521 with SHA-512 (RFC 7518
+§3.4). BBS is that
 of `credentials.bbs`. ML-DSA-44 is experimental: that of FIPS 204 with an empty context; its
 secret is the 32-byte seed (RFC 9964 §3).
 """
@@ -47,7 +48,7 @@ from credentials.multibase import (
     multibase_decode,
 )
 
-KeyType = Literal["P-256", "P-384", "Ed25519", "Bls12381G2", "ML-DSA-44"]
+KeyType = Literal["P-256", "P-384", "P-521", "Ed25519", "Bls12381G2", "ML-DSA-44"]
 
 _FOREIGN: Final = "its type is not one that is supported"
 
@@ -78,12 +79,31 @@ _CURVES: Final[Mapping[str, _Curve]] = {
         ec.ECDSA(hashes.SHA384()),
         ec.ECDSA(hashes.SHA384(), deterministic_signing=True),
     ),
+    # For tokens alone (ES512): no Data Integrity suite has it.
+    "P-521": _Curve(
+        ec.SECP521R1(),
+        66,
+        0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,
+        ec.ECDSA(hashes.SHA512()),
+        ec.ECDSA(hashes.SHA512(), deterministic_signing=True),
+    ),
+}
+_CURVE_NAMES: Final[Mapping[str, KeyType]] = {
+    "secp256r1": "P-256",
+    "secp384r1": "P-384",
+    "secp521r1": "P-521",
+}
+_JWK_CURVES: Final[Mapping[object, tuple[KeyType, str]]] = {
+    "P-256": ("P-256", "ES256"),
+    "P-384": ("P-384", "ES384"),
+    "P-521": ("P-521", "ES512"),
 }
 
 # Multicodec headers as unsigned varints (Controlled Identifiers 1.0 §2.2.2).
 _PUBLIC_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8024"),  # 0x1200
     "P-384": bytes.fromhex("8124"),  # 0x1201
+    "P-521": bytes.fromhex("8224"),  # 0x1202
     "Ed25519": bytes.fromhex("ed01"),  # 0xed
     "Bls12381G2": bytes.fromhex("eb01"),  # 0xeb
     "ML-DSA-44": bytes.fromhex("9024"),  # 0x1210
@@ -91,6 +111,7 @@ _PUBLIC_HEADER: Final[Mapping[KeyType, bytes]] = {
 _SECRET_HEADER: Final[Mapping[KeyType, bytes]] = {
     "P-256": bytes.fromhex("8626"),  # 0x1306
     "P-384": bytes.fromhex("8726"),  # 0x1307
+    "P-521": bytes.fromhex("8826"),  # 0x1308
     "Ed25519": bytes.fromhex("8026"),  # 0x1300
     "Bls12381G2": bytes.fromhex("8a26"),  # 0x130a
     "ML-DSA-44": bytes.fromhex("9a26"),  # 0x131a, the seed; draft in the table of multicodecs
@@ -98,6 +119,7 @@ _SECRET_HEADER: Final[Mapping[KeyType, bytes]] = {
 _PUBLIC_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 33,
     "P-384": 49,
+    "P-521": 67,
     "Ed25519": 32,
     "Bls12381G2": 96,
     "ML-DSA-44": 1312,
@@ -105,6 +127,7 @@ _PUBLIC_LENGTH: Final[Mapping[KeyType, int]] = {
 _SECRET_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 32,
     "P-384": 48,
+    "P-521": 66,
     "Ed25519": 32,
     "Bls12381G2": 32,
     "ML-DSA-44": 32,
@@ -118,6 +141,7 @@ _SPELT_IN_BASE64: Final[frozenset[KeyType]] = frozenset({"ML-DSA-44"})
 SIGNATURE_LENGTH: Final[Mapping[KeyType, int]] = {
     "P-256": 64,
     "P-384": 96,
+    "P-521": 132,
     "Ed25519": 64,
     "Bls12381G2": 80,
     "ML-DSA-44": 2420,
@@ -279,6 +303,19 @@ class PublicKey:
         return base64url_encode(sha256(f"{{{members}}}".encode("ascii")).digest())
 
     @classmethod
+    def _at(cls, key_type: KeyType, x: bytes, y: bytes) -> Self:
+        """The key at a point of a NIST curve: both coordinates spare finding a square root."""
+        self = cls.__new__(cls)
+        curve = _CURVES[key_type]
+        try:
+            key = ec.EllipticCurvePublicKey.from_encoded_point(curve.curve, b"\x04" + x + y)
+        except ValueError as error:
+            raise KeyInvalid(reason="it is not a point of its curve") from error
+        self.type, self.raw = key_type, bytes([2 + (y[-1] & 1)]) + x  # type: ignore[misc]
+        self._multikey, self._curve, self._key = None, curve, key
+        return self
+
+    @classmethod
     def from_jwk(cls, jwk: object) -> Self:
         """Read a public JWK. Raises KeyInvalid, also for one that carries private members.
 
@@ -299,15 +336,11 @@ class PublicKey:
         if kind == "OKP" and curve_name == "Ed25519" and "y" not in jwk:
             _check_jwk_algorithm(jwk, "EdDSA", "Ed25519")
             return cls("Ed25519", _jwk_octets(jwk, "x", 32))
-        if kind == "EC" and curve_name in ("P-256", "P-384"):
-            _check_jwk_algorithm(jwk, "ES256" if curve_name == "P-256" else "ES384")
-            size = _CURVES[curve_name].size
-            x, y = _jwk_octets(jwk, "x", size), _jwk_octets(jwk, "y", size)
-            key = cls("P-256" if curve_name == "P-256" else "P-384", bytes([2 + (y[-1] & 1)]) + x)
-            # Compression keeps one bit of y: the rest must be that of the point.
-            if key.jwk()["y"] != jwk["y"]:
-                raise KeyInvalid(reason="it is not a point of its curve")
-            return key
+        if kind == "EC" and isinstance(curve_name, str) and curve_name in _JWK_CURVES:
+            key_type, algorithm = _JWK_CURVES[curve_name]
+            _check_jwk_algorithm(jwk, algorithm)
+            size = _CURVES[key_type].size
+            return cls._at(key_type, _jwk_octets(jwk, "x", size), _jwk_octets(jwk, "y", size))
         raise KeyInvalid(reason=_FOREIGN)
 
 
@@ -390,14 +423,14 @@ class PrivateKey:
         if isinstance(public, mldsa.MLDSA44PublicKey):
             self._public = PublicKey("ML-DSA-44", public.public_bytes_raw())
             return
-        curve_name = {"secp256r1": "P-256", "secp384r1": "P-384"}.get(public.curve.name)
+        curve_name = _CURVE_NAMES.get(public.curve.name)
         if curve_name is None:
             raise KeyInvalid(reason=_FOREIGN)
         curve = _CURVES[curve_name]
         self._algorithm = curve.deterministic if deterministic else curve.algorithm
         self._size = curve.size
         self._public = PublicKey(
-            "P-256" if curve_name == "P-256" else "P-384",
+            curve_name,
             public.public_bytes(
                 serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
             ),
