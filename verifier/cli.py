@@ -19,7 +19,7 @@ from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 from verifier.desk import Desk, Verdict, check_writable, read_file, write_whole
 from verifier.errors import FileUnusable
-from verifier.render import verdict_json, verdict_panel
+from verifier.render import labels, verdict_json, verdict_panel
 from verifier.settings import (
     ACCREDITATION_FILE,
     Settings,
@@ -147,7 +147,7 @@ def build_app(_: Texts) -> typer.Typer:
             return
         for e in found:
             console.print(Text.assemble((e.id, "bold"), f"  {e.purpose[_.language]}"))
-            console.print("  " + ", ".join(c.rpartition("/")[2] for c in e.claims))
+            console.print("  " + labels(e.credential_type, e.claims, _.language))
         if not found:
             console.print(_("None. Ask the registry's operator."))
 
@@ -192,7 +192,7 @@ def build_app(_: Texts) -> typer.Typer:
             _(
                 "Open until {time}. Asks for: {claims}.",
                 time=made.expires.strftime("%H:%M:%S UTC"),
-                claims=", ".join(c.rpartition("/")[2] for c in made.claims),
+                claims=labels(made.credential_type, made.claims, _.language),
             )
         )
 

@@ -77,6 +77,7 @@ class MadeRequest:
     token: str
     uri: str
     qr_text: str
+    credential_type: str
     claims: tuple[str, ...]
     expires: datetime
 
@@ -302,7 +303,13 @@ class Desk:
             )
         )
         return MadeRequest(
-            nonce, token, request.uri(token), qr_request_text(token), wanted, now + ttl
+            nonce,
+            token,
+            request.uri(token),
+            qr_request_text(token),
+            entitlement.credential_type,
+            wanted,
+            now + ttl,
         )
 
     # Looking

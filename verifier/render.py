@@ -6,6 +6,7 @@ be drawn here even by mistake.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,7 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from schemas.texts import Texts, localize
+from schemas.scenario import scenario_for_types
+from schemas.texts import CHINESE, Texts, localize
 from verifier.desk import Verdict
 from verifier.pipeline import Answer, Finding
 
@@ -47,6 +49,13 @@ def titles(_: Texts) -> dict[str, str]:
         "anchor": _("It is recorded on the chain"),
         "freshness": _("The desk's trust bundle is fresh enough"),
     }
+
+
+def labels(credential_type: str, pointers: Iterable[str], language: str) -> str:
+    """The claims' names as people read them."""
+    scenario = scenario_for_types([credential_type])
+    separator = "、" if language == CHINESE else ", "
+    return separator.join(scenario.claim(pointer).label[language] for pointer in pointers)
 
 
 def shown_claims(verdict: Verdict, language: str) -> list[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts, localize
 from wallet.errors import (
-    ApplicationMalformed,
+    ApplicationInput,
     ChooseIssuer,
     ConsentNeeded,
     InputUnreadable,
@@ -535,7 +535,7 @@ def _read_fields(file: Path | None) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputUnreadable(reason="the file cannot be read as text") from error
     except CredentialError as error:
-        raise ApplicationMalformed(field="application", rule="a JSON object") from error
+        raise ApplicationInput from error
 
 
 def _confirmed(question: str) -> bool:

@@ -237,6 +237,18 @@ class ApplicationMalformed(WalletError):
     hint = "Correct the field and apply again."
 
 
+class ApplicationInput(WalletError):
+    """What came as application is no JSON object; nothing was sent."""
+
+    code = "ZL-APPLICATION-INPUT"
+    exit_code = ExitCode.MALFORMED
+    message = "The application's data is not a JSON object."
+    hint = (
+        "Give a JSON object with name, citizenNumber, sex, birthDate, ethnicity and division,"
+        " with --file or on standard input."
+    )
+
+
 class ClockWrong(WalletError):
     """The issuer finds a signed time too far from its own."""
 

@@ -133,7 +133,10 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except (BrokenPipeError, SystemExit):  # rich makes the second, with code 1, of the first
         return _unheard()
     except Exception as raised:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
-        error = UnexpectedFailure(kind=type(raised).__name__)
+        kind = type(raised).__name__
+        if isinstance(raised, ImportError) and raised.name:
+            kind = f"{kind}: {raised.name}"  # the name of a module is nobody's secret
+        error = UnexpectedFailure(kind=kind)
         # Where, but not what: an exception's own words may quote a personal value. Whoever
         # looks for a defect, on data of their own, sets ZL_DEBUG.
         where = "".join(traceback.format_tb(raised.__traceback__))

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from registry.client import RegistryClient
-from registry.errors import FileUnreadable, RegistryNotNamed
+from registry.errors import FileUnreadable, RegistryAbsent, RegistryNotNamed
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.keyring import is_sealed
 from schemas.home import role_home
@@ -45,7 +45,9 @@ def home() -> Path:
 
 
 def load_genesis(path: Path | None) -> Genesis:
-    """The pinned genesis."""
+    """The pinned genesis, named or of this home. Raises RegistryAbsent, GenesisInvalid."""
+    if path is None and not (home() / GENESIS_FILE).exists():
+        raise RegistryAbsent(path=home())
     return Genesis.load(path or home() / GENESIS_FILE)
 
 

@@ -163,9 +163,10 @@ def test_a_network_from_its_founding_to_its_audit(machine: Machine, tmp_path: Pa
     # An anchor is acknowledged, cosigned, provable; and the bundle says so.
     with RegistryClient(url, genesis) as client:
         entry = anchor_entry(did, os.urandom(32))
+        before = machine.json("status")["main"]["size"]
         receipt = client.submit(genesis.identity_origin, [entry], issuer, f"{did}#key-1")
         assert receipt.indices == (0,)
-        machine.until(lambda s: s["main"]["current"])
+        machine.until(lambda s: s["main"]["current"] and s["main"]["size"] > before)
         shown = machine.json("show", "0", "--chain", "identity")
         assert shown["entry"] == dict(entry.body)
         out = tmp_path / "b.zltrust"
@@ -226,9 +227,9 @@ def test_a_second_init_changes_nothing(machine: Machine, tmp_path: Path) -> None
     ("arguments", "code"),
     [
         (("status",), 2),  # no address is known here
-        (("status", "--registry", "http://127.0.0.1:9"), 3),  # and no genesis
-        (("serve", "--port", "0"), 3),
-        (("verify",), 3),
+        (("status", "--registry", "http://127.0.0.1:9"), 2),  # and no genesis
+        (("serve", "--port", "0"), 2),
+        (("verify",), 2),
         (("init", "--node", "absent.json", "--unencrypted-keys"), 3),
         (("node", "init", "../tax", "--unencrypted-keys"), 2),
         (("node", "serve", "tax", "--registry", "http://127.0.0.1:9", "--genesis", "absent"), 3),

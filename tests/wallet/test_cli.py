@@ -158,7 +158,7 @@ def test_people_can_read_it(lang: str, made: Zl, held: str, town: Town, tmp_path
         "inspect": ("不会出示", "Will NOT be shown"),
         "answer": ("仅供杭州市交通运输局", "For Hangzhou Transport Bureau only"),
         "history": ("向部门出示", "Shown to a department"),
-        "audit": ("没有收据", "no receipt"),
+        "audit": ("没有回执", "no receipt"),
         "refresh": ("1 份凭证中有 1 份", "1 of 1 credentials"),
         "applications": ("已收到凭证", "credential received"),
     }
