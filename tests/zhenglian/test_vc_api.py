@@ -20,11 +20,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from credentials.bbs.blind import commit
+from credentials.canonical import default_canonicalizer
 from credentials.did_jwk import did_jwk, jwk_key_url
-from credentials.dids import KeyResolver
+from credentials.dids import ASSERTION, KeyResolver
 from credentials.errors import KeyfileMalformed
 from credentials.keys import PrivateKey
-from credentials.proofs import CRYPTOSUITES, add_proof, verify_credential, verify_proof
+from credentials.multibase import multibase_base64
+from credentials.proofs import (
+    CRYPTOSUITES,
+    add_proof,
+    bbs_2023,
+    verify_credential,
+    verify_proof,
+)
 from credentials.status import parse_status_list
 from schemas.digests import digest_multibase
 from schemas.errors import ExitCode, ZhenglianError
@@ -210,6 +219,41 @@ def test_a_key_named_by_did_jwk_verifies(product: Client) -> None:
     # A name that somebody would have to be asked about is not known here.
     signed["proof"]["verificationMethod"] = "did:web:example.org#key-1"
     assert code(product.verify(signed), 400, 422).startswith("ZL-DID-")
+
+
+def test_bbs_is_issued_to_a_holders_commitment(product: Client) -> None:
+    """VC-DI-BBS §3.5.1: what the official suite names and leaves to be written."""
+    name = "bbs-2023"
+    document = credential(product.issuers[name])
+    for feature, nym in (("anonymous_holder_binding", None), ("pseudonym", os.urandom(31))):
+        secret = os.urandom(32)
+        prover_nym = None if nym is None else b"\0" + nym
+        commitment, opening = commit([secret], prover_nym=prover_nym)
+        sent = multibase_base64(commitment)
+        issued = product.issue(name, document, featureOption=feature, commitmentWithProof=sent)
+        key = KeyResolver().resolve(issued["proof"]["verificationMethod"], ASSERTION).public_key
+        bbs_2023.verify_base(
+            issued, public_key=key, holder=opening, canonicalizer=default_canonicalizer()
+        )
+        path = f"/{name}/credentials/issue"
+        wrong: tuple[dict[str, Any], ...] = (
+            {"featureOption": feature},
+            {"featureOption": feature, "commitmentWithProof": 7},
+            {"featureOption": feature, "commitmentWithProof": "u!"},
+            {"featureOption": feature, "commitmentWithProof": sent[:-8]},
+            {"commitmentWithProof": sent},
+            {"featureOption": "telepathy"},
+        )
+        for options in wrong:
+            answer = product.post(path, credential=document, options=options)
+            assert code(answer).startswith("ZL-"), options
+            assert answer.json()["type"].endswith("#PROOF_GENERATION_ERROR")
+    answer = product.post(
+        "/ecdsa-sd-2023/credentials/issue",
+        credential=credential(product.issuers["ecdsa-sd-2023"]),
+        options={"featureOption": "pseudonym", "commitmentWithProof": sent},
+    )
+    assert code(answer) == "ZL-VCAPI-FEATURE"
 
 
 # What only the product mode checks

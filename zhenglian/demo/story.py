@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.client import RegistryClient
+from registry.errors import EntryUnknown
 from registry.trust import Genesis
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.texts import Texts
@@ -324,9 +325,18 @@ def _all_anchored(scene: Scene) -> bool:
 
 
 def _settle(scene: Scene) -> None:
-    """Wait until what is on the chain now is cosigned."""
-    goal = int(_status(scene)["main"]["size"])
-    if not _wait_until(lambda: _cosigned(scene) >= goal):
+    """Wait until every entry that the chains hold now stands under a cosigned checkpoint."""
+    sizes = {chain["origin"]: int(chain["size"]) for chain in _status(scene)["chains"]}
+    goals = {origin: size for origin, size in sizes.items() if size}
+
+    def reached() -> bool:
+        with RegistryClient(scene.registry, Genesis.load(scene.genesis)) as client:
+            try:
+                return all(client.cosigned(origin).size >= size for origin, size in goals.items())
+            except EntryUnknown:  # a side chain that has no cosigned checkpoint yet
+                return False
+
+    if not _wait_until(reached):
         raise NoCheckpoint(seconds=WAIT_S)
 
 

@@ -38,6 +38,22 @@ class OptionUnknown(VcApiError):
     hint = "Leave the option out."
 
 
+class FeatureUnavailable(VcApiError):
+    """A feature that the cryptosuite of this address does not have."""
+
+    code = "ZL-VCAPI-FEATURE"
+    message = "The cryptosuite of this address does not have the feature."
+    hint = "bbs-2023 has baseline, anonymous_holder_binding and pseudonym; the others none."
+
+
+class CommitmentMissing(VcApiError):
+    """A feature and a commitment that do not come together."""
+
+    code = "ZL-VCAPI-COMMITMENT"
+    message = "The feature and the holder's commitment do not go together."
+    hint = "Send commitmentWithProof, multibase base64url, with a feature that binds the holder."
+
+
 class IssuerMismatch(VcApiError):
     """The credential or presentation names another party than the key at this address."""
 

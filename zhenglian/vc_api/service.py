@@ -37,6 +37,7 @@ from zhenglian.vc_api.errors import (
     StatusOutOfReach,
     StatusUnavailable,
 )
+from zhenglian.vc_api.features import OPTIONS, suites_for
 from zhenglian.vc_api.keys import Party
 from zhenglian.vc_api.statuses import Statuses, find
 from zhenglian.vc_api.version_1 import check_version_1, is_version_1
@@ -96,10 +97,13 @@ class VcApi:
     # Operations. Each takes the body of the request.
 
     def issue(self, name: str, body: Mapping[str, Any]) -> Answer:
-        """`{credential, options: {mandatoryPointers, statusPurposes}}` → 201."""
+        """`{credential, options: {mandatoryPointers, statusPurposes, …}}` → 201.
+
+        For bbs-2023 also `featureOption` and `commitmentWithProof`.
+        """
         party = self._party(name)
         credential = _object(body, "credential")
-        options = _options(body, "credentialId", "mandatoryPointers", "statusPurposes", "type")
+        options = _options(body, "credentialId", "mandatoryPointers", "statusPurposes", *OPTIONS)
         self._check_credential(credential)
         if not self.proof_only and issuer_id(credential) != party.did:
             raise IssuerMismatch(role="issuer")
@@ -157,7 +161,7 @@ class VcApi:
         """`{presentation, options: {challenge, domain}}` → 201 `{verifiablePresentation}`."""
         party = self._party(name)
         presentation = _object(body, "presentation")
-        options = _options(body, "challenge", "domain", "type")
+        options = _options(body, "challenge", "domain")
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
         check_presentation(presentation)
         if not self.proof_only:
@@ -282,6 +286,7 @@ class VcApi:
             verification_method=party.method,
             created=self._clock(),
             mandatory_pointers=_texts(options, "mandatoryPointers"),
+            suites=suites_for(party.cryptosuite, options),
             canonicalizer=self._canonicalizer,
         )
 
