@@ -34,6 +34,7 @@ from credentials.bbs.ciphersuite import (
     CIPHERSUITE_ID,
     IDENTITY,
     MAX_MESSAGES,
+    ONE,
     SCALAR,
     Generators,
     blind_generators,
@@ -216,7 +217,7 @@ def blind_sign(
         base += points.h[-1] * read_nym(nym_entropy)
     if base == IDENTITY:
         raise BbsMalformed(what="commitment", reason="it is the identity")
-    return secret.finish(base, write_points(base), points.challenge_dst)
+    return secret.finish([base], [ONE], write_points(base), points.challenge_dst)
 
 
 def verify_blind(

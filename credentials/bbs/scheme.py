@@ -20,7 +20,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
@@ -82,7 +82,7 @@ class BbsPublicKey:
 
 
 class BbsSecretKey:
-    """A secret scalar and its public key. Never printed or compared."""
+    """A secret scalar and its public key. Never printed, compared or pickled."""
 
     __slots__ = ("_scalar", "public")
 
@@ -114,24 +114,21 @@ class BbsSecretKey:
     def __repr__(self) -> str:
         return f"BbsSecretKey({self.public.raw.hex()[:16]}…, secret hidden)"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("private keys are not pickled; seal them with credentials.keyfile")
+
     def to_bytes(self) -> bytes:
+        """The secret itself, for sealing and nothing else."""
         return self._scalar.to_be_bytes()
 
-    def finish(self, base: G1Point, hashed: bytes, dst: bytes) -> bytes:
-        """A = B × 1/(SK + e) with e from the secret key and what is signed (§3.6.1, steps 2-5)."""
+    def finish(
+        self, points: list[G1Point], scalars: list[Scalar], hashed: bytes, dst: bytes
+    ) -> bytes:
+        """A = B × 1/(SK + e) for B = Σ points × scalars, in one multiplication of many; e from
+        the secret key and what is signed (§3.6.1 steps 2 to 5)."""
         e = hash_to_scalar(self._scalar.to_be_bytes() + hashed, dst)
         total = self._scalar + e
         if total.is_zero():  # one chance in r; the draft wants it caught
-            raise BbsMalformed(what="signature", reason="a scalar is out of range")
-        return Signature(base * total.inverse(), e).encode()
-
-    def finish_sum(
-        self, points: list[G1Point], scalars: list[Scalar], hashed: bytes, dst: bytes
-    ) -> bytes:
-        """The same for B = Σ points × scalars, in one multiplication of many."""
-        e = hash_to_scalar(self._scalar.to_be_bytes() + hashed, dst)
-        total = self._scalar + e
-        if total.is_zero():
             raise BbsMalformed(what="signature", reason="a scalar is out of range")
         inverse = total.inverse()
         return Signature(add_up(points, [scalar * inverse for scalar in scalars]), e).encode()
@@ -326,7 +323,7 @@ def sign(secret: BbsSecretKey, header: bytes, messages: Sequence[bytes]) -> byte
     scalars = messages_to_scalars(messages)
     points = generators(len(scalars))
     domain_scalar = domain(secret.public.raw, points, header)
-    return secret.finish_sum(
+    return secret.finish(
         [P1, points.q1, *points.h],
         [ONE, domain_scalar, *scalars],
         write_scalars(*scalars, domain_scalar),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
 from credentials import bbs
@@ -209,6 +212,25 @@ def test_any_part_can_be_shown(indexes: list[int]) -> None:
     check(prove(indexes), messages=[MESSAGES[index] for index in indexes], indexes=indexes)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=12), st.data())
+def test_any_messages_and_any_part_of_them(messages: list[bytes], data: st.DataObject) -> None:
+    signature = bbs.sign(SECRET, HEADER, messages)
+    bbs.verify(PUBLIC, signature, HEADER, messages)
+    chosen = data.draw(st.sets(st.sampled_from(range(len(messages))))) if messages else set()
+    indexes = sorted(chosen)
+    shown = [messages[index] for index in indexes]
+    proof = bbs.prove(PUBLIC, signature, HEADER, OCCASION, messages, indexes)
+    check(proof, messages=shown, indexes=indexes)
+    for number, text in enumerate(shown):
+        other = [*shown[:number], text + b"!", *shown[number + 1 :]]
+        with pytest.raises(SignatureInvalid):
+            check(proof, messages=other, indexes=indexes)
+    if shown:
+        with pytest.raises((SignatureInvalid, BbsIndexesInvalid)):
+            check(proof, messages=shown[1:], indexes=indexes[1:])
+
+
 def test_no_message_at_all() -> None:
     signature = bbs.sign(SECRET, b"", [])
     bbs.verify(PUBLIC, signature, b"", [])
@@ -387,6 +409,8 @@ def test_secrets_are_not_printed() -> None:
         assert "holder's secret" not in text
         assert opening.blind.hex() not in text
         assert "x07" not in text
+    with pytest.raises(TypeError):
+        pickle.dumps(SECRET)
 
 
 def test_randomness_that_would_show_the_signature_is_refused() -> None:
