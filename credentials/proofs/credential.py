@@ -10,7 +10,7 @@ from typing import Any
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.dids import ASSERTION, Resolver
 from credentials.errors import ControllerMismatch
-from credentials.model import check_credential, credential_types, issuer_id
+from credentials.model import CURRENT_MODEL, Model, check_credential, credential_types, issuer_id
 from credentials.proofs.integrity import VerifiedDocument, verify_proof
 from credentials.proofs.suite import Cryptosuite
 from credentials.proofs.table import CRYPTOSUITES
@@ -49,6 +49,7 @@ def verify_credential(
     accept_base: bool = False,
     canonicalizer: Canonicalizer | None = None,
     suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
+    models: frozenset[Model] = CURRENT_MODEL,
 ) -> VerifiedCredential:
     """Verify that `credential` is one, and that its issuer made every proof on it.
 
@@ -57,7 +58,7 @@ def verify_credential(
     raises.
     """
     document = credential.document if isinstance(credential, UnverifiedCredential) else credential
-    check_credential(document)
+    check_credential(document, models=models)
     if "relatedResource" in document:
         reader = canonicalizer or default_canonicalizer()
         check_related_resources(document, held_by(reader.contexts))
