@@ -18,10 +18,10 @@ compare (`verify_derived`). BBS arithmetic here is not constant-time (`credentia
 features beyond the baseline rest on drafts that still move.
 
 Where the text of VC-DI-BBS (April 2025) and its vectors disagree, this follows the vectors:
-  - §3.4.1, §3.4.6: pseudonyms without holder binding would have the headers d9 5d 06 and 07; the
+  - §3.3.1, §3.3.6: pseudonyms without holder binding would have the headers d9 5d 06 and 07; the
     vectors have 08 and 09 for both kinds, so the two look alike and 06 and 07 are refused;
-  - §3.4.1: `signer_nym_entropy` is a number, and so, against the rule of no tags, a CBOR bignum;
-  - §3.4.6: the pseudonym stands before `lengthBBSMessages`, and `nym_domain` is not in the proof:
+  - §3.3.1: `signer_nym_entropy` is a number, and so, against the rule of no tags, a CBOR bignum;
+  - §3.3.6: the pseudonym stands before `lengthBBSMessages`, and `nym_domain` is not in the proof:
     the verifier has to know the context it asked for;
   - the vectors' random numbers are `seeded_random_scalars` with the interface's own identifier
     as tag, where the BBS draft appends MOCK_RANDOM_SCALARS_DST_.
@@ -91,7 +91,7 @@ def sign_base(
     hmac_key: bytes | None = None,
     nym_entropy: bytes | None = None,
 ) -> str:
-    """The value of a base proof (VC-DI-BBS §3.5.1 to §3.5.5).
+    """The value of a base proof (VC-DI-BBS §3.4.1 to §3.4.5).
 
     `commitment` is what a holder made with `credentials.bbs.commit`; `pseudonyms` says that it
     commits to a nym secret too. `nym_entropy` (32 bytes) is given to issue again for the same
@@ -182,7 +182,7 @@ def derive(
     nym_domain: str | None = None,
     random_scalars: RandomScalars = fresh_scalars,
 ) -> tuple[dict[str, Any], DerivedValue]:
-    """The revealed document, still without proof, and its proof value (§3.4.3, §3.5.6).
+    """The revealed document, still without proof, and its proof value (§3.3.3, §3.4.6).
 
     `document` has no proof. `presentation_header` binds the proof to an occasion; `holder` is
     what the holder committed to, and `nym_domain` the context of the pseudonym (a verifier's
@@ -201,7 +201,7 @@ def derive(
     grouped = _group(dict(document), canonicalizer, base.hmac_key)
     mandatory = grouped.select(base.mandatory_pointers)
     shown = grouped.select(shown_pointers)
-    # §3.4.3 steps 5 and 6: positions among what is shown, and among what is not mandatory.
+    # §3.3.3 steps 5 and 6: positions among what is shown, and among what is not mandatory.
     mandatory_indexes: list[int] = []
     selective_indexes: list[int] = []
     position = place = 0
@@ -262,7 +262,7 @@ def derive(
 def check_derived(
     proof_input: ProofInput, value: str, public_key: PublicKey, *, nym_domain: str | None = None
 ) -> DerivedValue:
-    """Verify a derived proof (VC-DI-BBS §3.5.7). The presentation header is the caller's to
+    """Verify a derived proof (VC-DI-BBS §3.4.7). The presentation header is the caller's to
     compare. A proof with a pseudonym needs the `nym_domain` that was asked for.
 
     Raises SignatureInvalid, BbsIndexesInvalid, BbsMalformed, BbsFeatureMismatch, ProofMalformed,
@@ -303,7 +303,7 @@ def check_derived(
 
 
 def _relabelled(proof_input: ProofInput, derived: DerivedValue) -> list[str]:
-    """§3.4.8 createVerifyData steps 3 and 4."""
+    """§3.3.8 createVerifyData steps 3 and 4."""
     canonicalizer = proof_input.canonicalizer
     quads, blanks = canonicalizer.quads(_document(proof_input))
     unique = list({quad[:4]: quad for quad in quads}.values())
@@ -356,7 +356,7 @@ def _document(proof_input: ProofInput) -> dict[str, Any]:
 
 
 def _proof_hash(proof_input: ProofInput) -> bytes:
-    """§3.5.3 step 1: over the canonical proof options."""
+    """§3.4.3 step 1: over the canonical proof options."""
     return sha256(
         canonical_options(proof_input.options, proof_input.canonicalizer).encode()
     ).digest()
@@ -503,7 +503,7 @@ def _split(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 def _input(
     document: Mapping[str, Any], proof: Mapping[str, Any], canonicalizer: Canonicalizer
 ) -> ProofInput:
-    """§3.5.4: the options are read under the document's context."""
+    """§3.4.4: the options are read under the document's context."""
     options = {
         "@context": document.get("@context"),
         **{name: value for name, value in proof.items() if name not in ("@context", "proofValue")},

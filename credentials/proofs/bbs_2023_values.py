@@ -1,7 +1,7 @@
 """The proof values of bbs-2023: what is written before and after the holder derives.
 
 Strict: one text for each value, every part of the type and size it must have, sizes bounded.
-Nothing here is verified. Source: VC-DI-BBS §3.4, as the vectors have it (see `bbs_2023`).
+Nothing here is verified. Source: VC-DI-BBS §3.3, as the vectors have it (see `bbs_2023`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _OF_DERIVED: Final = {feature.derived_header: feature for feature in FEATURES}
 
 @dataclass(frozen=True)
 class BaseValue:
-    """What a base proof value holds (VC-DI-BBS §3.4.1)."""
+    """What a base proof value holds (VC-DI-BBS §3.3.1)."""
 
     signature: bytes
     header: bytes
@@ -84,7 +84,7 @@ class BaseValue:
 
     @classmethod
     def decode(cls, value: object) -> BaseValue:
-        """§3.4.2 parseBaseProofValue. Raises ProofMalformed, PointerInvalid, LimitExceeded."""
+        """§3.3.2 parseBaseProofValue. Raises ProofMalformed, PointerInvalid, LimitExceeded."""
         feature, parts = _parts(value, _OF_BASE, "base")
         signature, header, public_key, hmac_key, pointers, *more = parts
         _check_bytes(signature, _SIGNATURE, "the base signature")
@@ -109,7 +109,7 @@ class BaseValue:
 
 @dataclass(frozen=True)
 class DerivedValue:
-    """What a derived proof value holds (VC-DI-BBS §3.4.6).
+    """What a derived proof value holds (VC-DI-BBS §3.3.6).
 
     `labels[n]` is the number of the shuffled label of `c14nN`; `mandatory` are positions among
     the shown statements, `selective` positions among those that are not mandatory. `total` counts
@@ -141,7 +141,7 @@ class DerivedValue:
 
     @classmethod
     def decode(cls, value: object) -> DerivedValue:
-        """§3.4.7 parseDerivedProofValue. Raises ProofMalformed, LimitExceeded."""
+        """§3.3.7 parseDerivedProofValue. Raises ProofMalformed, LimitExceeded."""
         feature, parts = _parts(value, _OF_DERIVED, "derived")
         proof, labels, mandatory, selective, presentation_header, *more = parts
         _check(type(proof) is bytes, "the BBS proof")

@@ -222,7 +222,7 @@ class Grouped:
 
 
 def shuffled_labels(labels: Sequence[str], key: bytes) -> list[str]:
-    """`b0`, `b1`, … in the order of the HMAC labels (VC-DI-BBS §3.3.1,
+    """`b0`, `b1`, … in the order of the HMAC labels (VC-DI-BBS §3.2.1,
     createShuffledIdLabelMapFunction). An HMAC label would be recognised from one presentation to
     the next; these are short, and the same in most credentials."""
     hidden = hidden_labels(labels, key)
