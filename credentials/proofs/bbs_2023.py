@@ -201,7 +201,7 @@ def derive(
     grouped = _group(dict(document), canonicalizer, base.hmac_key)
     mandatory = grouped.select(base.mandatory_pointers)
     shown = grouped.select(shown_pointers)
-    # §3.3.3 steps 5 and 6: positions among what is shown, and among what is not mandatory.
+    # §3.3.3 steps 7 and 8: positions among what is shown, and among what is not mandatory.
     mandatory_indexes: list[int] = []
     selective_indexes: list[int] = []
     position = place = 0
@@ -239,7 +239,7 @@ def derive(
             context=None if nym_domain is None else nym_domain.encode(),
             random_scalars=random_scalars,
         )
-    # Steps 10 to 12: the label map from the verifier's labels to the shuffled ones.
+    # Steps 13 and 14: the label map from the verifier's labels to the shuffled ones.
     quads = [same[0] for same, chosen in zip(grouped.members, shown, strict=True) if chosen]
     labels = canonicalizer.label(quads, grouped.blanks)
     label_map = {
