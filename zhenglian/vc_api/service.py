@@ -19,7 +19,14 @@ from credentials.contexts import ContextStore
 from credentials.did_jwk import JwkResolver
 from credentials.dids import AUTHENTICATION, ChainResolver, KeyResolver, Resolver
 from credentials.errors import ControllerMismatch
-from credentials.model import check_credential, check_presentation, check_validity, issuer_id
+from credentials.model import (
+    ALL_MODELS,
+    CURRENT_MODEL,
+    check_credential,
+    check_presentation,
+    check_validity,
+    issuer_id,
+)
 from credentials.proofs import (
     add_proof,
     derive,
@@ -40,7 +47,6 @@ from zhenglian.vc_api.errors import (
 from zhenglian.vc_api.features import OPTIONS, suites_for
 from zhenglian.vc_api.keys import Party
 from zhenglian.vc_api.statuses import Statuses, find
-from zhenglian.vc_api.version_1 import check_version_1, is_version_1
 
 MAX_CREDENTIALS: Final = 16
 """Credentials of one presentation; each costs a verification."""
@@ -87,6 +93,7 @@ class VcApi:
         self.parties = dict(parties)
         self.proof_only = proof_only
         self.base = base
+        self._models = ALL_MODELS if proof_only else CURRENT_MODEL
         self._clock = clock
         self._resolver = resolver or ChainResolver(KeyResolver(), JwkResolver())
         self._canonicalizer = Canonicalizer(contexts, inline_contexts=proof_only)
@@ -163,7 +170,7 @@ class VcApi:
         presentation = _object(body, "presentation")
         options = _options(body, "challenge", "domain")
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
-        check_presentation(presentation)
+        check_presentation(presentation, models=self._models)
         if not self.proof_only:
             if challenge is None or domain is None:
                 # Without both, whoever receives the presentation could show it to another.
@@ -192,7 +199,7 @@ class VcApi:
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
         if not self.proof_only and (challenge is None or domain is None):
             raise BodyMalformed(reason="options needs the challenge and the domain to expect")
-        check_presentation(presentation)
+        check_presentation(presentation, models=self._models)
         verified = verify_proof(
             presentation,
             resolver=self._resolver,
@@ -269,11 +276,9 @@ class VcApi:
             raise AddressUnknown from None
 
     def _check_credential(self, credential: Mapping[str, Any]) -> None:
-        if self.proof_only and is_version_1(credential):
-            check_version_1(credential)
-        else:
-            check_credential(credential)
-            # VCDM §5.3; the suite writes its digests in a form that the product does not take.
+        check_credential(credential, models=self._models)
+        # VCDM §5.3; the suite writes its digests in a form that the product does not take.
+        if "relatedResource" in credential:
             check_related_resources(credential, self._held, bare=self.proof_only)
 
     def _sign(
