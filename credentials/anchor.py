@@ -43,6 +43,7 @@ _SD_ARRAY: Final = b"\x85\x58\x40"
 _SD_SIGNATURE: Final = 64
 
 _BBS_SUITE: Final = "bbs-2023"
+_BASE64_SUITES: Final = frozenset({"mldsa44-jcs-2024", "mldsa44-rdfc-2024"})
 
 
 def anchor_of(secured: Mapping[str, Any]) -> bytes:
@@ -74,7 +75,8 @@ def issuer_signature(secured: Mapping[str, Any]) -> bytes:
         raise AnchorHidden
     selective = proof.get("cryptosuite") == _SD_SUITE
     try:
-        data = multibase_decode(value, "u" if selective else "z") if isinstance(value, str) else b""
+        spelling = "u" if selective or proof.get("cryptosuite") in _BASE64_SUITES else "z"
+        data = multibase_decode(value, spelling) if isinstance(value, str) else b""
     except (EncodingInvalid, LimitExceeded) as error:
         raise ProofMalformed(reason="its value is not multibase") from error
     if not selective:

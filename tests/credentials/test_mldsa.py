@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from credentials.anchor import anchor_of
 from credentials.canonical import Canonicalizer
 from credentials.contexts import bundled_contexts
 from credentials.dids import (
@@ -132,6 +133,7 @@ def test_round_trip(suite: MlDsaSuite) -> None:
     assert len(multibase_decode(signed["proof"]["proofValue"])) == 2420
     verified = verify_credential(signed, resolver=KeyResolver(), now=NOW, suites=ALL_CRYPTOSUITES)
     assert verified.issuer == did_key(KEY.public_key)
+    assert anchor_of(signed) == anchor_of({**signed, "proof": [signed["proof"]]})
     # Two signatures differ: signing is hedged (FIPS 204 §3.4).
     assert sign(suite)["proof"]["proofValue"] != signed["proof"]["proofValue"]
 
