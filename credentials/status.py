@@ -8,7 +8,7 @@ as an error whose exit code says undetermined; a set bit is the one way to be re
 Not guaranteed here: that the list is signed by whom it should be, and how old it is. Both are the
 verifier's checks, on the credential that wraps the list.
 
-Only one bit an entry (`statusSize` 1) is supported.
+Only one bit an entry (`statusSize` 1) is read here; `credentials.status_messages` reads more.
 """
 
 from __future__ import annotations
@@ -213,6 +213,8 @@ class StatusListContent:
     url: str | None
     purposes: frozenset[str]
     bits: StatusList
+    ttl_ms: int | None = None
+    """Milliseconds after which a fresh copy should be fetched. Validity is `validUntil` alone."""
 
     def is_set(self, entry: StatusEntry) -> bool:
         """Whether the status that `entry` points to is set (§3.2).
@@ -234,6 +236,7 @@ def status_list_credential(
     purpose: str | Iterable[str],
     valid_from: datetime,
     valid_until: datetime | None = None,
+    ttl_ms: int | None = None,
 ) -> dict[str, Any]:
     """The credential, still to be signed, that publishes `bits` at `url`."""
     purposes = [purpose] if isinstance(purpose, str) else list(purpose)
@@ -254,7 +257,15 @@ def status_list_credential(
     }
     if valid_until is not None:
         credential["validUntil"] = format_timestamp(valid_until)
+    if ttl_ms is not None:
+        credential["credentialSubject"]["ttl"] = _ttl(ttl_ms)
     return credential
+
+
+def _ttl(value: object) -> int:
+    if type(value) is not int or value <= 0:
+        raise StatusListMalformed(reason="ttl is not positive")
+    return value
 
 
 def parse_status_list(credential: Mapping[str, Any]) -> StatusListContent:
@@ -281,7 +292,8 @@ def parse_status_list(credential: Mapping[str, Any]) -> StatusListContent:
     encoded = subject.get("encodedList")
     if not isinstance(encoded, str):
         raise StatusListMalformed(reason="encodedList is missing")
-    return StatusListContent(url, frozenset(purposes), StatusList.decode(encoded))
+    ttl = _ttl(subject["ttl"]) if "ttl" in subject else None
+    return StatusListContent(url, frozenset(purposes), StatusList.decode(encoded), ttl)
 
 
 class Randomness(Protocol):
