@@ -6,13 +6,17 @@ clients ask for plain answers (`PLAIN`) and take no others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import httpx
 
 PLAIN: Final[Mapping[str, str]] = {"Accept-Encoding": "identity"}
 """Headers of a client that uses `read_answer`."""
+
+LONGEST_S: Final = 60.0
+"""Seconds for a whole answer: a server that drips bytes would hold its client for ever."""
 
 
 class AnswerUnfit(Exception):
@@ -23,8 +27,18 @@ class AnswerUnfit(Exception):
         self.reason: Final = reason
 
 
-def read_answer(answer: httpx.Response, limit: int) -> bytes:
-    """The body of a streamed answer, at most `limit` bytes. Raises AnswerUnfit, httpx.HTTPError."""
+def read_answer(
+    answer: httpx.Response,
+    limit: int,
+    *,
+    seconds: float = LONGEST_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """The body of a streamed answer, at most `limit` bytes within `seconds`.
+
+    Raises AnswerUnfit, httpx.HTTPError.
+    """
+    end = clock() + seconds
     if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise AnswerUnfit("its answer is packed")
     body = bytearray()
@@ -32,4 +46,6 @@ def read_answer(answer: httpx.Response, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise AnswerUnfit("its answer is too large")
+        if clock() > end:
+            raise AnswerUnfit("its answer takes too long")
     return bytes(body)

@@ -135,8 +135,8 @@ class RegistryClient:
         content_type: str | None = None,
         limit: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, bytes]:
-        """Ask one address after the other; raises RegistryUnreachable when none answers."""
-        reason = "no address is configured"
+        """Ask one address after the other. Raises what kept the last one from answering."""
+        trouble: RegistryError = RegistryUnreachable(reason="no address is configured")
         headers = {"Content-Type": content_type} if content_type else {}
         for url in self.urls:
             try:
@@ -145,15 +145,17 @@ class RegistryClient:
                 ) as answer:
                     body = read_answer(answer, limit)
             except AnswerUnfit as error:
-                raise RegistryMisbehaved(reason=error.reason) from error
+                trouble = RegistryMisbehaved(reason=error.reason)
+                continue
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                reason = type(error).__name__
+                trouble = RegistryUnreachable(reason=type(error).__name__)
                 continue
             if answer.status_code >= 500:
                 reason = f"HTTP {answer.status_code}: {_said(body)[1]}"
+                trouble = RegistryUnreachable(reason=reason)
                 continue
             return answer.status_code, body
-        raise RegistryUnreachable(reason=reason)
+        raise trouble
 
     def _get(self, origin: str, path: str, *, limit: int = MAX_ANSWER_BYTES) -> bytes:
         status, body = self._send("GET", path, limit=limit)

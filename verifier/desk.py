@@ -34,7 +34,7 @@ from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
 from registry.entries import Purpose, access_entry, decode_digest, encode_digest
-from registry.errors import RegistryError
+from registry.errors import EntriesDuplicate, RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.durable import replace_file
 from schemas.errors import ExitCode
@@ -47,7 +47,6 @@ from verifier.errors import (
     BundleUnusable,
     EntitlementUnknown,
     FileUnusable,
-    JournalFull,
     RequestExcess,
 )
 from verifier.journal import AccessRow, Journal, OpenRequest, VerdictRow
@@ -227,20 +226,25 @@ class Desk:
         origin = self._access_origin
         done = 0
         while rows := self._journal.waiting(SUBMIT_BATCH):
-            # The chain answers a repeated submission with the indices that it gave before, so a
-            # crash between the answer and the note below costs nothing.
-            indices = client.submit(
-                origin,
-                [access_entry(self.settings.did, decode_digest(row.commitment)) for row in rows],
-                self._signer,
-                self.settings.key_url,
-            ).indices
+            try:
+                indices = self._hand_over(client, origin, rows)
+            except EntriesDuplicate:
+                # Some of them were handed over before a crash kept that from being noted. One by
+                # one each is answered with its index, old or new.
+                indices = [i for row in rows for i in self._hand_over(client, origin, [row])]
             self._journal.anchored(
                 [(row.commitment, index) for row, index in zip(rows, indices, strict=True)],
                 self._clock(),
             )
             done += len(rows)
         return done
+
+    def _hand_over(
+        self, client: RegistryClient, origin: str, rows: Sequence[AccessRow]
+    ) -> Sequence[int]:
+        """The chain's indices of these records. Handing over the same ones again is safe."""
+        entries = [access_entry(self.settings.did, decode_digest(row.commitment)) for row in rows]
+        return client.submit(origin, entries, self._signer, self.settings.key_url).indices
 
     @property
     def _access_origin(self) -> str:
@@ -412,12 +416,10 @@ def read_file(path: Path, limit: int) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file, whole or not at all. Raises `JournalFull`, `FileUnusable`."""
+    """Replace a file, whole or not at all. Raises `FileUnusable`."""
     try:
         replace_file(path, data)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise JournalFull from error
         raise FileUnusable(path=path, reason=error.strerror or "unwritable") from error
 
 

@@ -31,6 +31,8 @@ from wallet.sources import Source, read_source
 from wallet.vault.guard import write_atomically
 from wallet.views import to_json
 
+MAX_GENESIS: int = 64 * 1024
+"""Bytes of a genesis file; a longer one is cut, and then no genesis."""
 MAX_FIELDS_BYTES: int = 64 * 1024
 
 
@@ -84,7 +86,8 @@ def build_app(_: Texts) -> typer.Typer:
             secret, prompt=_("New passphrase of the wallet"), repeat=_("Repeat it")
         )
         try:
-            pinned = genesis.read_bytes()
+            with genesis.open("rb") as stream:
+                pinned = stream.read(MAX_GENESIS)
         except OSError as error:
             raise InputUnreadable(reason=error.strerror or "the file cannot be opened") from error
         home = role_home("wallet")

@@ -87,3 +87,10 @@ def test_clients_ask_for_plain_answers() -> None:
     node.add_checkpoint(b"old 0\n\n")
     node.close()
     assert asked == ["identity"]
+
+
+def test_a_dripping_answer_ends_at_its_deadline() -> None:
+    ticks = iter(range(100))
+    dripping = httpx.Response(200, content=(b"x" for _ in range(1000)))
+    with pytest.raises(AnswerUnfit, match="too long"):
+        read_answer(dripping, 10_000, seconds=5, clock=lambda: float(next(ticks)))

@@ -254,3 +254,20 @@ def test_status_lists_are_kept_for_accredited_issuers_only(
 def test_errors_of_the_client_are_the_registrys() -> None:
     for error in (RegistryUnreachable, RegistryMisbehaved, SubmissionRefused, EntryUnknown):
         assert issubclass(error, RegistryError)
+
+
+def test_a_misbehaving_address_is_left_for_the_next(world: World) -> None:
+    chain = world[0]
+
+    def liar(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "liar.invalid":
+            return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=b"")
+        return chain.transport.handle_request(request)
+
+    with RegistryClient(
+        ["http://liar.invalid", chain.url],
+        chain.genesis,
+        transport=httpx.MockTransport(liar),
+        now=lambda: chain.now,
+    ) as client:
+        assert client.cosigned().size == chain.client.cosigned().size

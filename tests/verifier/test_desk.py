@@ -307,6 +307,21 @@ def test_a_truncated_code_is_malformed_wherever_it_ends(counter: Counter) -> Non
         assert decided(verdict)[0] == "form"
 
 
+def test_a_crash_between_handing_over_and_noting_it_loses_and_doubles_nothing(
+    counter: Counter,
+) -> None:
+    counter.desk.verify(counter.answer(counter.ask("name", "ageOver18")))
+    counter.sync()
+    (first,) = counter.desk.records()
+    counter.desk._journal._db.execute("UPDATE access_records SET chain_index = NULL")
+    counter.desk.verify(counter.answer(counter.ask("name", "ageOver18")))
+    counter.sync()
+    second, again = counter.desk.records()
+    assert again.chain_index == first.chain_index
+    assert second.chain_index is not None
+    assert second.chain_index > again.chain_index
+
+
 def test_a_desk_asks_only_what_it_may(counter: Counter) -> None:
     with pytest.raises(RequestExcess):
         counter.ask("birthDate")

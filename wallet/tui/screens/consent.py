@@ -14,6 +14,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.widgets import Button, Checkbox, Select, Static
 
 from schemas.errors import ZhenglianError
@@ -90,7 +91,11 @@ class ConsentScreen(WalletScreen):
             if len(request.candidates) > 1:
                 yield Select(
                     [
-                        (f"{c.title} · {c.issuer_name} · {c.state_text}", c.credential_id)
+                        # As text: a name from the chain must not be read as markup.
+                        (
+                            Content(f"{c.title} · {c.issuer_name} · {c.state_text}"),
+                            c.credential_id,
+                        )
                         for c in request.candidates
                     ],
                     value=self._chosen,
