@@ -43,7 +43,7 @@ _SD_ARRAY: Final = b"\x85\x58\x40"
 _SD_SIGNATURE: Final = 64
 
 _BBS_SUITE: Final = "bbs-2023"
-_BASE64_SUITES: Final = frozenset({"mldsa44-jcs-2024", "mldsa44-rdfc-2024"})
+_BASE64_SUITES: Final = ("mldsa44-jcs-2024", "mldsa44-rdfc-2024")
 
 
 def anchor_of(secured: Mapping[str, Any]) -> bytes:
