@@ -2,12 +2,24 @@
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from schemas.texts import Texts
+
+
+class Feature(StrEnum):
+    """What the suite of VC-JOSE-COSE names."""
+
+    CREDENTIAL_JOSE = "credential_jose"
+    CREDENTIAL_SDJWT = "credential_sdjwt"
+    CREDENTIAL_COSE = "credential_cose"
+    PRESENTATION_JOSE = "presentation_jose"
+    PRESENTATION_SDJWT = "presentation_sdjwt"
+    PRESENTATION_COSE = "presentation_cose"
 
 
 def build_app(_: Texts) -> typer.Typer:
@@ -109,4 +121,57 @@ def build_app(_: Texts) -> typer.Typer:
 
         server.run(listening)
 
+    _add_jose_cose(app, _)
     return app
+
+
+def _add_jose_cose(app: typer.Typer, _: Texts) -> None:
+    """The commands that the suite of VC-JOSE-COSE runs, with the arguments that it gives them."""
+    group = typer.Typer(no_args_is_help=True)
+    app.add_typer(
+        group,
+        name="jose-cose",
+        help=_("Secure or open one document with a given key, for the suite of VC-JOSE-COSE."),
+    )
+    source = Annotated[Path, typer.Option("--input", help=_("The document, or the token."))]
+    key_file = Annotated[
+        Path, typer.Option("--key", help=_("A verification method with its keys as JWK."))
+    ]
+    kind = Annotated[Feature, typer.Option(help=_("What is secured, and how."))]
+    target = Annotated[Path, typer.Option(help=_("File for the result."))]
+
+    @group.command("issue", help=_("Secure a credential or presentation."))
+    def issue_(
+        input_: source,
+        key: key_file,
+        feature: kind,
+        output: target,
+        sd: Annotated[
+            str, typer.Option(help=_("What an SD-JWT hides: a JSON list of paths."))
+        ] = "",
+    ) -> int:
+        from zhenglian.vc_api.secured import issue
+
+        return _tell(issue(input_, key, feature.value, sd), output)
+
+    @group.command(
+        "verify",
+        help=_("Whether the key made the token. Whose key it is, is not asked."),
+    )
+    def verify_(input_: source, key: key_file, feature: kind, output: target) -> int:
+        from zhenglian.vc_api.secured import verify
+
+        return _tell(verify(input_, key, feature.value), output)
+
+
+def _tell(result: dict[str, Any], output: Path) -> int:
+    from schemas.errors import ExitCode
+    from zhenglian.vc_api.errors import FileUnusable
+
+    line = json.dumps(result, ensure_ascii=False)
+    try:
+        output.write_text(line + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FileUnusable(path=output, reason=error.strerror or "not writable") from error
+    print(line)  # noqa: T201 - the command's output
+    return int(ExitCode.DONE if result["result"] == "success" else ExitCode.REJECTED)

@@ -148,3 +148,11 @@ class ContextFileUnusable(VcApiError):
     exit_code = ExitCode.USAGE
     message = "A context cannot be added: {reason}."
     hint = "Write it as URL=FILE; the file holds a JSON object with @context."
+
+
+class FileUnusable(VcApiError):
+    """A file that a command names cannot be read, written or understood."""
+
+    code = "ZL-VCAPI-FILE"
+    message = "{path} cannot be used: {reason}."
+    hint = "The key file is a verification method with publicKeyJwk, and secretKeyJwk to issue."
