@@ -34,11 +34,21 @@ from cryptography.x509.verification import (
 
 from credentials.errors import CertificateChainRefused, KeyInvalid
 from credentials.keys import KeyType, PublicKey
+from credentials.token_times import seconds
 
 MAX_CHAIN: Final = 5
 """Certificates in `x5c`; a public authority's chain has two or three."""
 MAX_CERTIFICATE: Final = 8 * 1024
 """Characters of one certificate in base64."""
+
+_UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for certificates that break their format."""
 
 _CURVES: Final[Mapping[str, KeyType]] = {
     "secp256r1": "P-256",
@@ -94,7 +104,7 @@ class TrustedRoots:
         verifier = (
             PolicyBuilder()
             .store(self._store)
-            .time(now.astimezone(UTC).replace(tzinfo=None))
+            .time(datetime.fromtimestamp(seconds(now), UTC).replace(tzinfo=None))
             .max_chain_depth(MAX_CHAIN)
             .extension_policies(
                 ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=_END_ENTITY
@@ -103,7 +113,7 @@ class TrustedRoots:
         )
         try:
             verifier.verify(leaf, [one for one in others if one not in self._roots])
-        except VerificationError as error:
+        except (VerificationError, *_UNREADABLE) as error:
             raise CertificateChainRefused(reason="they lead to no trusted root") from error
         return _certified(leaf)
 
@@ -118,7 +128,7 @@ def _parse(chain: object) -> list[x509.Certificate]:
         try:
             der = binascii.a2b_base64(text, strict_mode=True)
             certificates.append(x509.load_der_x509_certificate(der))
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except _UNREADABLE as error:
             raise CertificateChainRefused(reason="one of them cannot be read") from error
     return certificates
 
@@ -130,11 +140,11 @@ def _certified(leaf: x509.Certificate) -> CertifiedKey:
         hosts = frozenset(name.lower() for name in names.get_values_for_type(x509.DNSName))
     except x509.ExtensionNotFound:
         uris = hosts = frozenset()
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise CertificateChainRefused(reason="one of them cannot be read") from error
     try:
         return CertifiedKey(_public_key(leaf), leaf.subject.rfc4514_string(), uris, hosts)
-    except (KeyInvalid, ValueError, UnsupportedAlgorithm) as error:
+    except (KeyInvalid, *_UNREADABLE) as error:
         raise CertificateChainRefused(reason="their key is of an unsupported type") from error
 
 

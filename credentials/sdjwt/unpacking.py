@@ -41,11 +41,10 @@ MAX_DEPTH: Final = 48
 
 
 class Placed(NamedTuple):
-    """A disclosure and where its claim stands. `parent` is that of the disclosure around it."""
+    """A disclosure and where its claim stands."""
 
     path: Path
     text: str
-    parent: int | None
 
 
 class Unpacked(NamedTuple):
@@ -79,10 +78,24 @@ def unpack(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Unpacked:
         raise SdJwtDisclosureRefused(reason="a disclosure stands there twice")
     unpacker = _Unpacker(waiting)
     signed = {name: value for name, value in payload.items() if name != SD_ALG}
-    claims = unpacker.object(signed, (), 0, None)
+    claims = unpacker.object(signed, (), 0)
     if waiting:  # step 5
         raise SdJwtDisclosureRefused(reason="a disclosure matches no digest")
     return Unpacked(claims, unpacker.placed)
+
+
+def hides_something(value: Any) -> bool:
+    """Whether a digest stands anywhere in `value`: part of it is, or can be, withheld."""
+    level = [value]
+    while level:
+        one = level.pop()
+        if type(one) is dict:
+            if SD in one or ELLIPSIS in one:
+                return True
+            level.extend(one.values())
+        elif type(one) is list:
+            level.extend(one)
+    return False
 
 
 class _Unpacker:
@@ -105,21 +118,15 @@ class _Unpacker:
         seen.add(found)
         return self.waiting.pop(found, None)
 
-    def _place(self, path: Path, text: str, parent: int | None) -> int:
-        self.placed.append(Placed(path, text, parent))
-        return len(self.placed) - 1
-
-    def value(self, value: Any, path: Path, depth: int, parent: int | None) -> Any:
+    def value(self, value: Any, path: Path, depth: int) -> Any:
         kind = type(value)
         if kind is dict:
-            return self.object(value, path, depth, parent)
+            return self.object(value, path, depth)
         if kind is list:
-            return self.array(value, path, depth, parent)
+            return self.array(value, path, depth)
         return value
 
-    def object(
-        self, source: dict[str, Any], path: Path, depth: int, parent: int | None
-    ) -> dict[str, Any]:
+    def object(self, source: dict[str, Any], path: Path, depth: int) -> dict[str, Any]:
         if depth > MAX_DEPTH:
             raise LimitExceeded(what="nesting of the claims", limit=MAX_DEPTH)
         result: dict[str, Any] = {}
@@ -129,7 +136,7 @@ class _Unpacker:
                     continue
                 if name in RESERVED:
                     raise SdJwtMalformed(reason="a reserved name stands where it must not")
-                result[name] = self.value(value, (*path, name), depth + 1, parent)
+                result[name] = self.value(value, (*path, name), depth + 1)
             elif name in RESERVED:
                 raise SdJwtMalformed(reason="a reserved name stands where it must not")
             else:
@@ -151,18 +158,18 @@ class _Unpacker:
             if named in result:  # step 3.c.ii.3
                 raise SdJwtDisclosureRefused(reason="one repeats a claim that is there")
             place = (*path, named)
-            index = self._place(place, text, parent)
-            result[named] = self.value(disclosed, place, depth + 1, index)
+            self.placed.append(Placed(place, text))
+            result[named] = self.value(disclosed, place, depth + 1)
         return result
 
-    def array(self, source: list[Any], path: Path, depth: int, parent: int | None) -> list[Any]:
+    def array(self, source: list[Any], path: Path, depth: int) -> list[Any]:
         if depth > MAX_DEPTH:
             raise LimitExceeded(what="nesting of the claims", limit=MAX_DEPTH)
         result: list[Any] = []
         for element in source:
             place = (*path, len(result))
             if type(element) is not dict or ELLIPSIS not in element:
-                result.append(self.value(element, place, depth + 1, parent))
+                result.append(self.value(element, place, depth + 1))
                 continue
             if len(element) != 1:  # §4.2.4.2
                 raise SdJwtMalformed(reason="a hidden element of an array has other members")
@@ -172,6 +179,6 @@ class _Unpacker:
             _, named, disclosed = read_disclosure(text)
             if named is not None:  # step 3.c.iii.1
                 raise SdJwtDisclosureRefused(reason="one for an object stands in an array")
-            index = self._place(place, text, parent)
-            result.append(self.value(disclosed, place, depth + 1, index))
+            self.placed.append(Placed(place, text))
+            result.append(self.value(disclosed, place, depth + 1))
         return result

@@ -28,6 +28,7 @@ from credentials.sdjwt.disclosure import DEFAULT_HASH
 from credentials.sdjwt.issuing import issue
 from credentials.sdjwt.paths import ClaimPath, Path, as_paths
 from credentials.sdjwt.token import SdJwt
+from credentials.sdjwt.unpacking import hides_something
 from credentials.sdjwt.verifying import verify
 
 SD_JWT_VC: Final = "dc+sd-jwt"
@@ -123,6 +124,9 @@ def verify_vc(
         stated = signed.payload.get("iss")
         if stated is not None and not isinstance(stated, str):
             raise SdJwtVcMalformed(reason="iss is not a text")
+        # Not only what was disclosed: a holder could withhold the status, or half of it.
+        if any(hides_something(signed.payload.get(name)) for name in NEVER_HIDDEN):
+            raise SdJwtDisclosureRefused(reason="a registered claim is hidden")
         found.append(issuer.find(signed.header, stated, now))
         return found[0].public_key
 
@@ -139,7 +143,7 @@ def verify_vc(
         skew_s=skew_s,
     )
     if any(path[0] in NEVER_HIDDEN for path in verified.disclosed):
-        raise SdJwtDisclosureRefused(reason="a registered claim came in a disclosure")
+        raise SdJwtDisclosureRefused(reason="a registered claim is hidden")
     claims = verified.claims
     types = _types(claims)
     if vct is not None and types.isdisjoint(vct):

@@ -36,7 +36,7 @@ from credentials.jose import parse_compact
 from credentials.keys import PublicKey
 from credentials.sdjwt.binding import KeyBindingCheck, VerifiedKeyBinding, verify_key_binding
 from credentials.sdjwt.token import SdJwt
-from credentials.sdjwt.unpacking import hash_name, unpack
+from credentials.sdjwt.unpacking import hash_name, hides_something, unpack
 from credentials.securing.documents import check_document, check_issuer_claim, party
 from credentials.securing.envelope import MEDIA_TYPES, Envelope
 from credentials.securing.sign import CWT_CLAIMS, CWT_NAMES, NEVER_HIDDEN
@@ -191,7 +191,11 @@ def _open(
 
 def _check_visible(kind: str, payload: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     hidden = document.keys() - payload.keys()
-    if kind == "vc" and not hidden.isdisjoint(NEVER_HIDDEN):
+    # Also what is still hidden: a holder could withhold one entry of credentialStatus.
+    if kind == "vc" and (
+        not hidden.isdisjoint(NEVER_HIDDEN)
+        or any(hides_something(payload.get(name)) for name in NEVER_HIDDEN)
+    ):
         raise SecuredDocumentRefused(reason="what verifiers need must not be hidden")
 
 

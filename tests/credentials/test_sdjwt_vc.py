@@ -12,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from credentials.certificates import TrustedRoots, x5c
 from credentials.dids import (
@@ -160,6 +162,9 @@ def test_registered_claims_never_come_in_disclosures(name: str) -> None:
     nested = {"vct": VCT, "cnf": {"_sd": [digest(inner, HASHES["sha-256"])]}}
     with pytest.raises(SdJwtDisclosureRefused):
         proved(by_hand(nested, inner))
+    withheld = {"vct": VCT, "status": {"status_list": {"_sd": [digest(inner, HASHES["sha-256"])]}}}
+    with pytest.raises(SdJwtDisclosureRefused):
+        proved(by_hand(withheld))
 
 
 def test_the_kind_of_token_and_of_credential() -> None:
@@ -234,6 +239,9 @@ def _leaf(**more: Any) -> x509.Certificate:
     return _certificate("issuer", _ec_public(ISSUER), "middle", MIDDLE_KEY, **more)
 
 
+FUZZED = _leaf()
+
+
 def _roots() -> tuple[TrustedRoots, CertifiedKeys]:
     roots = TrustedRoots([ROOT])
     return roots, CertifiedKeys(roots)
@@ -281,6 +289,21 @@ def test_a_certificate_chain_leads_to_the_key() -> None:
 def test_a_chain_that_leads_nowhere_is_refused(header: Callable[[], dict[str, Any]]) -> None:
     with pytest.raises(CertificateChainRefused):
         proved(made(extra_header=header()), issuer=_roots()[1])
+
+
+@settings(max_examples=200, deadline=None)
+@given(at=st.integers(0, 2000), new=st.integers(0, 255), which=st.integers(0, 1))
+def test_fuzz_certificates(at: int, new: int, which: int) -> None:
+    chain = x5c([FUZZED, MIDDLE])["x5c"]
+    der = bytearray(binascii.a2b_base64(chain[which]))
+    der[at % len(der)] = new
+    chain[which] = binascii.b2a_base64(bytes(der), newline=False).decode()
+    try:
+        proved(made(extra_header={"x5c": chain}), issuer=_roots()[1])
+    except CredentialError:
+        return
+    # What still passes differs in nothing that is signed, so in nothing at all.
+    assert chain == x5c([FUZZED, MIDDLE])["x5c"]
 
 
 def test_no_text_raises_anything_else() -> None:

@@ -207,6 +207,13 @@ def test_a_selectively_disclosed_credential_with_key_binding() -> None:
         proved(Envelope("vc+sd-jwt", sneaky))
 
 
+def test_a_status_entry_that_can_be_withheld_is_refused() -> None:
+    payload = {**CREDENTIAL, "credentialStatus": [{"...": "an unknown digest"}]}
+    token = sign_compact(payload, typ="vc+sd-jwt", signer=ISSUER, kid=KID) + "~"
+    with pytest.raises(SecuredDocumentRefused):
+        proved(Envelope("vc+sd-jwt", token))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_whose_key_it_is(form: Form) -> None:
     other = {**CREDENTIAL, "issuer": did_key(HOLDER.public_key)}
