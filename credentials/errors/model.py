@@ -41,9 +41,7 @@ class RelatedResourceMismatch(CredentialError):
     code = "ZL-MODEL-RESOURCE"
     exit_code = ExitCode.REJECTED
     message = "The resource named at {pointer} is not the one that the issuer meant."
-    hint = (
-        "Ask the issuer which version it used; update this program if that one is newer."
-    )
+    hint = "Ask the issuer which version it used; update this program if that one is newer."
 
 
 # Presentations
