@@ -126,8 +126,12 @@ def sign_compact(
 
 
 def _segment(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64url_encode(text.encode("utf-8"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return base64url_encode(text.encode("utf-8"))
+    except (TypeError, ValueError):
+        # Without its cause, which may hold the value.
+        raise JwsMalformed(reason="it would hold something that JSON cannot") from None
 
 
 def parse_compact(token: str, *, typ: str | None = None) -> UnverifiedJws:

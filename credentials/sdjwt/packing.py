@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from credentials.errors import LimitExceeded, PointerUnknown, SdJwtIssueRefused
+from credentials.limits import MAX_SAFE_INTEGER
 from credentials.multibase import base64url_encode
 from credentials.sdjwt.disclosure import (
     ELLIPSIS,
@@ -75,9 +76,9 @@ def pack(
     packer = _Packer(hash_name, rng, len(hidden))
     try:
         payload = packer.object(claims, _plan(hidden, decoys), (), 0)
-    except (TypeError, ValueError) as error:
-        # json's message may quote the value.
-        raise SdJwtIssueRefused(reason="a claim holds something that JSON cannot") from error
+    except (TypeError, ValueError):
+        # Without its cause, which may hold the value.
+        raise SdJwtIssueRefused(reason="a claim holds something that JSON cannot") from None
     return payload, packer.disclosures
 
 
@@ -134,11 +135,10 @@ class _Packer:
         children = node.children
         if unknown := children.keys() - value.keys():
             raise PointerUnknown(pointer=show_path((*path, unknown.pop())))
+        _check_names(value)
         shown: dict[str, Any] = {}
         digests = []
         for name, member in value.items():
-            if name in RESERVED:
-                raise SdJwtIssueRefused(reason="a claim has a name that belongs to SD-JWT")
             child = children.get(name)
             if child is None:
                 if not isinstance(member, str):
@@ -184,16 +184,25 @@ class _Packer:
 
 
 def check_plain(value: Any, depth: int = 0) -> None:
-    """Raise SdJwtIssueRefused if a name that belongs to SD-JWT stands anywhere in `value`."""
+    """Raise SdJwtIssueRefused for a reserved name in `value`, or what readers would refuse."""
     if isinstance(value, Mapping):
-        if not RESERVED.isdisjoint(value):
-            raise SdJwtIssueRefused(reason="a claim has a name that belongs to SD-JWT")
+        _check_names(value)
         below: Any = value.values()
     elif isinstance(value, list | tuple):
         below = value
     else:
+        if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+            raise SdJwtIssueRefused(reason="a number is larger than readers keep exactly")
         return
     if depth > MAX_DEPTH:
         raise LimitExceeded(what="nesting of the claims", limit=MAX_DEPTH)
     for inner in below:
         check_plain(inner, depth + 1)
+
+
+def _check_names(members: Mapping[Any, Any]) -> None:
+    if not RESERVED.isdisjoint(members):
+        raise SdJwtIssueRefused(reason="a claim has a name that belongs to SD-JWT")
+    # json would write a number as a name, and the claim would come back as another.
+    if not all(isinstance(name, str) for name in members):
+        raise SdJwtIssueRefused(reason="a claim has a name that is not a text")

@@ -107,9 +107,8 @@ def secure(
             header[KID] = kid.encode()
         if more:
             header[CWT_CLAIMS] = _cwt(more)
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         message = sign1(
-            text.encode(), typ=f"application/{media_type}", signer=signer, header=header
+            _json(document), typ=f"application/{media_type}", signer=signer, header=header
         )
         return Envelope(media_type, message)
     payload = {**document, **more}
@@ -132,6 +131,15 @@ def secure(
         rng=rng,
     )
     return Envelope(media_type, token)
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError):
+        # Without its cause, which may hold the value.
+        raise SecuredDocumentRefused(reason="it holds something that JSON cannot") from None
 
 
 def _cwt(claims: Mapping[str, Any]) -> dict[int | str, Cbor]:

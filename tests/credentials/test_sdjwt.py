@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwcrypto import jwk, jws
 
 from credentials.errors import (
     AudienceMismatch,
@@ -37,6 +38,7 @@ from credentials.errors import (
 )
 from credentials.jose import parse_compact, sign_compact
 from credentials.keys import KeyType, PrivateKey
+from credentials.multibase import base64url_decode, base64url_encode
 from credentials.sdjwt import (
     HeldSdJwt,
     KeyBinding,
@@ -145,15 +147,9 @@ def test_salts_come_from_the_given_randomness_and_never_repeat() -> None:
 
     once, again = (SdJwt.parse(made(paths, rng=counted)).disclosures for _ in range(2))
     assert once == again
-    salts = [json.loads(_decode(text))[0] for text in SdJwt.parse(made(paths)).disclosures]
+    salts = [json.loads(base64url_decode(text))[0] for text in SdJwt.parse(made(paths)).disclosures]
     assert len(set(salts)) == 5
-    assert all(len(_decode(salt)) == 16 for salt in salts)
-
-
-def _decode(text: str) -> bytes:
-    from credentials.multibase import base64url_decode
-
-    return base64url_decode(text)
+    assert all(len(base64url_decode(salt)) == 16 for salt in salts)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +171,12 @@ def _decode(text: str) -> bytes:
         (["/a"], {"a": {"b": {"_sd_alg": 1}}}, SdJwtIssueRefused),
         (["/a"], {"a": float("nan")}, SdJwtIssueRefused),
         (["/a"], {"a": {1}}, SdJwtIssueRefused),
+        (["/a"], {"a": 2**53}, SdJwtIssueRefused),
+        ([], {"a": [{"b": -(2**53)}]}, SdJwtIssueRefused),
+        ([], {"a": {1: 2}}, SdJwtIssueRefused),
+        (["/a"], {"a": "\ud800"}, SdJwtIssueRefused),
+        ([], {"a": "\ud800"}, JwsMalformed),
+        ([], {"a": {1}}, JwsMalformed),
         (["/cnf"], {"cnf": {}}, SdJwtIssueRefused),
         (["/a/0", ["a", 0]], {"a": [1]}, SdJwtIssueRefused),
     ],
@@ -206,6 +208,24 @@ def test_the_holder_cannot_ask_for_what_is_not_there() -> None:
         verify_issued(
             held.present([], key_binding=BINDING), key=ISSUER.public_key, typ=TYP, now=NOW
         )
+
+
+@pytest.mark.parametrize("key_type", ["P-256", "P-384", "P-521", "Ed25519"])
+def test_jwcrypto_reads_and_writes_the_same_signature(key_type: KeyType) -> None:
+    key = PrivateKey.generate(key_type)
+    private = {**key.public_key.jwk(), "d": base64url_encode(key.to_bytes())}
+    oracle = jwk.JWK(**private)
+    ours = issue({"a": 1}, disclosable=["/a"], signer=key, typ=TYP)
+    token = jws.JWS()
+    token.deserialize(SdJwt.parse(ours).jwt, oracle)
+    assert "_sd" in json.loads(token.payload)
+    token = jws.JWS(json.dumps({"_sd": [sha(NAME)]}))
+    token.add_signature(
+        oracle,
+        protected={"alg": json.loads(base64url_decode(ours.split(".")[0]))["alg"], "typ": TYP},
+    )
+    theirs = token.serialize(compact=True) + "~" + NAME + "~"
+    assert proved(theirs, key=key.public_key).claims == {"name": "Eve"}
 
 
 # RFC 9901 §7.1: every way to smuggle

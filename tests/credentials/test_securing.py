@@ -19,6 +19,7 @@ from credentials.dids import AUTHENTICATION, KeyResolver, did_key, key_url
 from credentials.errors import (
     AudienceMismatch,
     ControllerMismatch,
+    CoseAlgorithmRefused,
     CoseMalformed,
     CredentialError,
     EnvelopeMalformed,
@@ -340,8 +341,13 @@ def test_what_cannot_be_secured() -> None:
         secured(disclosable=["/name"])
     with pytest.raises(SecuredDocumentRefused):
         refuse_unknown_members({**CREDENTIAL, "more": 1})
+    for form in FORMS:
+        with pytest.raises(CredentialError):
+            secured({**CREDENTIAL, "name": "\ud800"}, form=form)
     with pytest.raises(JwsAlgorithmRefused):
         secured(signer=PrivateKey.generate("Bls12381G2"))
+    with pytest.raises(CoseAlgorithmRefused):
+        secured(form="cose", signer=PrivateKey.generate("Bls12381G2"))
 
 
 def _with(**changes: Any) -> dict[str, Any]:
