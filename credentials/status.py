@@ -221,18 +221,11 @@ class StatusListContent:
 
         Raises StatusListMismatch, StatusPurposeMismatch, StatusIndexOutOfRange.
         """
-        self.check(entry.purpose, entry.list_url)
-        return self.bits.get(entry.index)
-
-    def check(self, purpose: str, url: str) -> None:
-        """That this is the list at `url`, and for `purpose`.
-
-        Raises StatusListMismatch, StatusPurposeMismatch.
-        """
-        if self.url is not None and self.url != url:
+        if self.url is not None and self.url != entry.list_url:
             raise StatusListMismatch
-        if purpose not in self.purposes:
-            raise StatusPurposeMismatch(purpose=purpose)
+        if entry.purpose not in self.purposes:
+            raise StatusPurposeMismatch(purpose=entry.purpose)
+        return self.bits.get(entry.index)
 
 
 def status_list_credential(
