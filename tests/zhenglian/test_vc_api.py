@@ -35,6 +35,7 @@ from credentials.proofs import (
     verify_proof,
 )
 from credentials.status import parse_status_list
+from credentials.status_messages import SizedStatusEntry, SizedStatusList
 from schemas.digests import digest_multibase
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.names import CONTEXT_V2
@@ -395,6 +396,17 @@ def test_a_status_is_published_set_and_cleared(product: Client, suite: Client) -
     assert media.headers["content-type"] == "application/vc"
 
 
+def test_only_its_own_issuer_speaks_about_a_credential(product: Client) -> None:
+    mine = product.issue(
+        "ecdsa-rdfc-2019",
+        credential(product.issuers["ecdsa-rdfc-2019"]),
+        statusPurposes=["revocation"],
+    )
+    name = "eddsa-rdfc-2022"
+    other = credential(product.issuers[name], credentialStatus=mine["credentialStatus"])
+    assert code(product.verify(product.issue(name, other)), 422) == "ZL-VCAPI-STATUS-UNKNOWN"
+
+
 def test_a_status_of_nobody_cannot_be_set(product: Client) -> None:
     name = "ecdsa-rdfc-2019"
     status = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
@@ -411,6 +423,51 @@ def test_a_status_of_nobody_cannot_be_set(product: Client) -> None:
     ):
         answer = product.post(f"/{name}/credentials/issue", credential=document, options=options)
         assert code(answer) == "ZL-VCAPI-REQUEST"
+
+
+def test_a_message_is_a_state_and_no_verdict(product: Client, suite: Client) -> None:
+    name = "ecdsa-rdfc-2019"
+    words = ["received", "in work", "granted", "withdrawn"]
+    options = {
+        "statusPurposes": ["revocation"],
+        "statusMessages": words,
+        "statusSize": 2,
+        "statusReference": "https://registry.example/states",
+    }
+    issued = product.issue(name, credential(product.issuers[name]), **options)
+    entry = SizedStatusEntry.parse(issued["credentialStatus"][1])
+    assert entry.messages == tuple(words)
+    assert issued["credentialStatus"][1]["id"].startswith("urn:uuid:")
+    path = f"/{name}/credentials/status"
+    status = {"type": "BitstringStatusListEntry", "statusPurpose": "message"}
+
+    def published() -> str:
+        found = SizedStatusList.parse(product.http.get(entry.list_url).json())
+        return found.value(entry).message or ""
+
+    assert published() == "received"
+    answer = product.post(path, credentialId=issued["id"], credentialStatus=status, status=2)
+    assert answer.status_code == 200
+    assert published() == "granted"
+    assert product.verify(issued).status_code == 200
+    answer = product.post(path, credentialId=issued["id"], credentialStatus=status, status=4)
+    assert code(answer) == "ZL-VCAPI-REQUEST"
+    # As many messages as bits is how the official suite counts; the product counts values.
+    two = {"statusMessages": words[:2], "statusSize": 2}
+    path = f"/{name}/credentials/issue"
+    document = credential(product.issuers[name])
+    assert code(product.post(path, credential=document, options=two)) == "ZL-VCAPI-REQUEST"
+    odd = suite.issue(name, credential(suite.issuers[name]), **two)
+    assert code(product.verify(odd), 400).startswith("ZL-")
+    for wrong in (
+        {"statusSize": 2},
+        {"statusReference": "https://a.example"},
+        {"statusMessages": "text"},
+        {"statusMessages": words, "statusSize": "2"},
+        {"statusMessages": words, "statusSize": 2, "statusReference": 7},
+    ):
+        answer = product.post(path, credential=document, options=wrong)
+        assert code(answer) == "ZL-VCAPI-REQUEST", wrong
 
 
 # Presentations

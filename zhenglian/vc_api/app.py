@@ -3,7 +3,7 @@
 - ``GET /`` → ``{"mode", "issuers": {"<suite>[-p384]": "<did>"}}``.
 - ``POST /<suite>[-p384]/credentials/{issue,verify,derive,status}`` and
   ``…/presentations/{prove,verify}``: see `zhenglian.vc_api.service`.
-- ``GET /<suite>[-p384]/status-lists/<purpose>``: a signed status list credential.
+- ``GET /<suite>[-p384]/status-lists/<list>``: a signed status list credential.
 - ``GET /1.0/identifiers/<did or DID URL>``: DID resolution (`zhenglian.vc_api.resolution`).
 
 Errors are problem details (`zhenglian.vc_api.problems`): 400, 404, 405, 413 or 422, and 500 only
@@ -107,12 +107,12 @@ def build_app(api: VcApi) -> FastAPI:
         status, told = resolve(found, request.query_params)
         return JSONResponse(told, status)
 
-    @app.get("/{name}/status-lists/{purpose}")
-    def status_list(name: str, purpose: str, request: Request) -> Response:
+    @app.get("/{name}/status-lists/{listed}")
+    def status_list(name: str, listed: str, request: Request) -> Response:
         # Readers that know nothing of the type read JSON only if they are told that it is JSON.
         accepted = request.headers.get("accept", "")
         media = "application/vc" if "application/vc" in accepted else "application/json"
-        return JSONResponse(api.status_list(name, purpose), media_type=media)
+        return JSONResponse(api.status_list(name, listed), media_type=media)
 
     @app.post("/{name}/{group}/{verb}")
     async def operate(name: str, group: str, verb: str, request: Request) -> Response:

@@ -18,7 +18,7 @@ from credentials.canonical import Canonicalizer
 from credentials.contexts import ContextStore
 from credentials.did_jwk import JwkResolver
 from credentials.dids import AUTHENTICATION, ChainResolver, KeyResolver, Resolver
-from credentials.errors import ControllerMismatch
+from credentials.errors import ControllerMismatch, StatusEntryMalformed
 from credentials.model import (
     ALL_MODELS,
     CURRENT_MODEL,
@@ -34,7 +34,8 @@ from credentials.proofs import (
     verify_proof,
 )
 from credentials.related_resources import check_related_resources, held_by
-from credentials.status import StatusEntry, status_entries, status_list_credential
+from credentials.status import MAX_STATUS_ENTRIES, status_list_credential
+from credentials.status_messages import MESSAGE, SizedStatusEntry
 from zhenglian.vc_api.errors import (
     AddressUnknown,
     BodyMalformed,
@@ -46,7 +47,7 @@ from zhenglian.vc_api.errors import (
 )
 from zhenglian.vc_api.features import OPTIONS, suites_for
 from zhenglian.vc_api.keys import Party
-from zhenglian.vc_api.statuses import Statuses, find
+from zhenglian.vc_api.statuses import Given, Statuses, find, read_messages
 
 MAX_CREDENTIALS: Final = 16
 """Credentials of one presentation; each costs a verification."""
@@ -110,21 +111,31 @@ class VcApi:
         """
         party = self._party(name)
         credential = _object(body, "credential")
-        options = _options(body, "credentialId", "mandatoryPointers", "statusPurposes", *OPTIONS)
+        options = _options(
+            body,
+            "credentialId",
+            "mandatoryPointers",
+            "statusPurposes",
+            "statusMessages",
+            "statusSize",
+            "statusReference",
+            *OPTIONS,
+        )
         self._check_credential(credential)
         if not self.proof_only and issuer_id(credential) != party.did:
             raise IssuerMismatch(role="issuer")
         purposes = _texts(options, "statusPurposes")
-        if not purposes:
+        messages = read_messages(options, as_the_suite_counts=self.proof_only)
+        if not purposes and messages is None:
             return Answer(201, {"verifiableCredential": self._sign(party, credential, options)})
         if party.key.type not in _LIST_SUITES:
             raise StatusUnavailable
         known = options.get("credentialId", credential.get("id"))
         if not isinstance(known, str) or not known:
             raise BodyMalformed(reason="a credential with a status needs an id")
-        entries = self._statuses[name].give(known, purposes)
+        given = self._statuses[name].give(known, purposes, messages)
         try:
-            signed = self._sign(party, _with_status(credential, entries), options)
+            signed = self._sign(party, _with_status(credential, given), options)
         except BaseException:
             self._statuses[name].forget(known)
             raise
@@ -231,33 +242,35 @@ class VcApi:
         )
 
     def set_status(self, name: str, body: Mapping[str, Any]) -> Answer:
-        """`{credentialId, credentialStatus: {type, statusPurpose}, status}` → 200."""
+        """`{credentialId, credentialStatus: {type, statusPurpose}, status}` → 200.
+
+        `status` is a boolean, or the number of a message.
+        """
         self._party(name)
         entry = _object(body, "credentialStatus")
         purpose, known = _text(entry, "statusPurpose"), _text(body, "credentialId")
         value = body.get("status", True)
-        if purpose is None or known is None or not isinstance(value, bool):
+        if purpose is None or known is None or not isinstance(value, int):
             raise BodyMalformed(
-                reason="it needs credentialId, credentialStatus.statusPurpose and a boolean status"
+                reason="it needs credentialId, credentialStatus.statusPurpose and a status"
             )
-        changed = self._statuses[name].change(known, purpose, value)
-        return Answer(200, {"credentialStatus": changed.document(), "status": value})
+        changed = self._statuses[name].change(known, purpose, int(value))
+        return Answer(200, {"credentialStatus": changed.document, "status": value})
 
-    def status_list(self, name: str, purpose: str) -> dict[str, Any]:
-        """The signed status list credential of one address and purpose."""
+    def status_list(self, name: str, listed: str) -> dict[str, Any]:
+        """The signed status list credential of one address: the list named `listed`."""
         party = self._party(name)
         suite = _LIST_SUITES.get(party.key.type)
-        found = self._statuses[name].bits(purpose)
+        found = self._statuses[name].published(listed)
         if suite is None or found is None:
             raise AddressUnknown
-        url, bits = found
         now = self._clock()
         return add_proof(
             status_list_credential(
-                bits,
-                url=url,
+                found.bits,
+                url=found.url,
                 issuer=party.did,
-                purpose=purpose,
+                purpose=found.purpose,
                 valid_from=now,
                 valid_until=now + STATUS_LIFE,
             ),
@@ -310,12 +323,16 @@ class VcApi:
             credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
         )
         check_validity(credential, now)
-        for entry in status_entries(credential):
-            value = find(self._statuses.values(), entry)
+        # §3.2: only the credential's own issuer can speak about it.
+        issuer = issuer_id(credential)
+        own = [self._statuses[name] for name, party in self.parties.items() if party.did == issuer]
+        for sized in _status_entries(credential):
+            value = find(own, sized)
             if value is None:
                 raise StatusOutOfReach
-            if value:
-                raise CredentialRevoked(purpose=entry.purpose)
+            # A message is a state and not a verdict (Bitstring Status List §2.1).
+            if value and sized.entry.purpose != MESSAGE:
+                raise CredentialRevoked(purpose=sized.entry.purpose)
         return ["proof", "issuer", "validity", "credentialStatus"]
 
 
@@ -356,9 +373,18 @@ def _holder(presentation: Mapping[str, Any]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _with_status(credential: Mapping[str, Any], entries: Iterable[StatusEntry]) -> dict[str, Any]:
-    """A copy whose `credentialStatus` has `entries` after what stands there."""
+def _status_entries(credential: Mapping[str, Any]) -> list[SizedStatusEntry]:
+    """All status entries, each understood. Raises what reading them does."""
+    value = credential.get("credentialStatus", [])
+    listed = value if isinstance(value, list) else [value]
+    if len(listed) > MAX_STATUS_ENTRIES:
+        raise StatusEntryMalformed(reason=f"there are not 1 to {MAX_STATUS_ENTRIES} entries")
+    return [SizedStatusEntry.parse(entry) for entry in listed]
+
+
+def _with_status(credential: Mapping[str, Any], given: Iterable[Given]) -> dict[str, Any]:
+    """A copy whose `credentialStatus` has what was `given` after what stands there."""
     present = credential.get("credentialStatus", [])
     listed = [*(present if isinstance(present, list) else [present])]
-    listed += [entry.document() for entry in entries]
+    listed += [each.document for each in given]
     return {**credential, "credentialStatus": listed[0] if len(listed) == 1 else listed}
