@@ -25,7 +25,7 @@ from credentials.sdjwt.disclosure import (
     digest,
     make_disclosure,
 )
-from credentials.sdjwt.paths import Path, show_path
+from credentials.sdjwt.paths import Path, as_index, show_path
 from credentials.sdjwt.unpacking import MAX_DEPTH, MAX_DISCLOSURES
 
 MAX_DECOYS: Final = 256
@@ -162,10 +162,10 @@ class _Packer:
                 for at in range(len(value)):
                     indices.setdefault(at, child)
                 continue
-            at = int(step) if isinstance(step, int) or step.isdecimal() else len(value)
-            if at >= len(value) or str(at) != str(step):
+            named = as_index(step)
+            if named is None or named >= len(value):
                 raise PointerUnknown(pointer=show_path((*path, step)))
-            if indices.setdefault(at, child) is not child:
+            if indices.setdefault(named, child) is not child:
                 raise SdJwtIssueRefused(reason="two choices name one element of an array")
         packed: list[Any] = []
         for at, element in enumerate(value):

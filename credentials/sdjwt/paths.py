@@ -19,6 +19,7 @@ ClaimPath = str | Sequence[str | int | None]
 
 MAX_PATH: Final = 32
 """Steps of one path."""
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _ESCAPE: Final = re.compile(r"~(?![01])")
 
 
@@ -52,6 +53,13 @@ def as_paths(paths: Iterable[ClaimPath]) -> tuple[Path, ...]:
     if len(steps) > MAX_POINTERS:
         raise LimitExceeded(what="selection", limit=f"{MAX_POINTERS} claims")
     return steps
+
+
+def as_index(step: str | int) -> int | None:
+    """The index that `step` names in an array, in its one spelling (RFC 6901 §4)."""
+    if isinstance(step, int):
+        return step
+    return int(step) if _INDEX.fullmatch(step) else None
 
 
 def show_path(path: Iterable[object]) -> str:

@@ -10,14 +10,16 @@ Not guaranteed: the issuer's signature. A holder checks that once, on receipt, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from credentials.errors import KeyBindingUnexpected, LimitExceeded, PointerUnknown
 from credentials.jose import parse_compact
 from credentials.sdjwt.binding import KeyBinding, sign_key_binding
-from credentials.sdjwt.paths import ClaimPath, Path, as_paths, covers, show_path
+from credentials.sdjwt.paths import ClaimPath, Path, as_index, as_paths, covers, show_path
 from credentials.sdjwt.token import SdJwt
 from credentials.sdjwt.unpacking import hash_name, unpack
+
+_MOST: Final = 4096  # values that one path with None in it may name
 
 
 class HeldSdJwt:
@@ -85,12 +87,9 @@ def _exists(claims: Any, path: Path) -> bool:
             elif isinstance(value, list):
                 if step is None:
                     below.extend(value)
-                elif str(step).isdecimal() and int(step) < len(value):
-                    below.append(value[int(step)])
+                elif (index := as_index(step)) is not None and index < len(value):
+                    below.append(value[index])
         level = below
         if len(level) > _MOST:
             raise LimitExceeded(what="selection", limit=f"{_MOST} claims")
     return bool(level)
-
-
-_MOST = 4096
