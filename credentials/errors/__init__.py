@@ -138,6 +138,7 @@ from credentials.errors.proofs import (
 from credentials.errors.sdjwt import (
     CertificateChainRefused,
     IssuerKeyUnknown,
+    IssuerMetadataMalformed,
     KeyBindingMismatch,
     KeyBindingMissing,
     KeyBindingStale,
@@ -215,6 +216,7 @@ __all__ = [
     "IriMalformed",
     "IriRelative",
     "IssuerKeyUnknown",
+    "IssuerMetadataMalformed",
     "JsonDuplicateKey",
     "JsonEncoding",
     "JsonMalformed",

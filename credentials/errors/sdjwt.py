@@ -129,6 +129,14 @@ class IssuerKeyUnknown(CredentialError):
     hint = "Add the issuer's key, DID document or root certificate, if you trust the issuer."
 
 
+class IssuerMetadataMalformed(CredentialError):
+    """Not JWT VC Issuer Metadata with its keys in it."""
+
+    code = "ZL-ISSUER-METADATA"
+    message = "The issuer's metadata is malformed: {reason}."
+    hint = "Fetch it again from the issuer; if that fails, tell the issuer."
+
+
 class CertificateChainRefused(CredentialError):
     """`x5c` does not lead from the signer's key to a root of the caller's."""
 

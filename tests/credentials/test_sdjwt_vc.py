@@ -30,6 +30,7 @@ from credentials.errors import (
     ControllerMismatch,
     CredentialError,
     IssuerKeyUnknown,
+    IssuerMetadataMalformed,
     JwsTypeMismatch,
     RelationshipMissing,
     SdJwtDisclosureRefused,
@@ -38,7 +39,14 @@ from credentials.errors import (
     SignatureInvalid,
     VerificationMethodRetired,
 )
-from credentials.issuer_keys import AnyOf, CertifiedKeys, DidKeys, GivenKey
+from credentials.issuer_keys import (
+    AnyOf,
+    CertifiedKeys,
+    DidKeys,
+    GivenKey,
+    MetadataKeys,
+    metadata_url,
+)
 from credentials.jose import sign_compact
 from credentials.keys import PrivateKey
 from credentials.sdjwt import HeldSdJwt, KeyBinding, KeyBindingCheck
@@ -184,6 +192,64 @@ def test_the_kind_of_token_and_of_credential() -> None:
         made({"vct": VCT})
     with pytest.raises(SdJwtIssueRefused):
         made({"iss": DID}, issuer=DID)
+
+
+# Issuer metadata
+
+HTTPS = "https://issuer.example/tenant"
+
+
+def _metadata(*names: str | None) -> dict[str, Any]:
+    named = [{} if name is None else {"kid": name} for name in names]
+    return {"issuer": HTTPS, "jwks": {"keys": [{**ISSUER.public_key.jwk(), **n} for n in named]}}
+
+
+def test_keys_by_metadata_that_the_caller_vouches_for() -> None:
+    one = MetadataKeys([_metadata("k")])
+    assert proved(made(issuer=HTTPS, kid="k"), issuer=one).issuer == HTTPS
+    assert proved(made(issuer=HTTPS), issuer=one).issuer == HTTPS
+    assert proved(made(issuer=HTTPS), issuer=MetadataKeys([_metadata(None)])).issuer == HTTPS
+    foreign = _metadata("k")
+    foreign["jwks"]["keys"] += [{"kid": "r", "kty": "RSA", "n": "AQAB", "e": "AQAB"}]
+    assert proved(made(issuer=HTTPS, kid="k"), issuer=MetadataKeys([foreign])).issuer == HTTPS
+    with pytest.raises(IssuerKeyUnknown):
+        proved(made(issuer=HTTPS, kid="r"), issuer=MetadataKeys([foreign]))
+    two = MetadataKeys([_metadata("k", "l")])
+    assert proved(made(issuer=HTTPS, kid="l"), issuer=two).vct == VCT
+    for token, source in (
+        (made(issuer=HTTPS), two),
+        (made(issuer=HTTPS, kid="m"), two),
+        (made(issuer=HTTPS + "/", kid="k"), two),
+        (made(kid="k"), two),
+    ):
+        with pytest.raises(IssuerKeyUnknown):
+            proved(token, issuer=source)
+    with pytest.raises(SignatureInvalid):
+        proved(made(issuer=HTTPS, signer=OTHER), issuer=one)
+    assert metadata_url(HTTPS) == "https://issuer.example/.well-known/jwt-vc-issuer/tenant"
+    assert metadata_url("https://a.example/") == "https://a.example/.well-known/jwt-vc-issuer"
+    for bad in ("http://a.example", "did:web:a", "https://a.example?x", "https://u@a.example"):
+        with pytest.raises(IssuerKeyUnknown):
+            metadata_url(bad)
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [None],
+        [{}],
+        [{"issuer": HTTPS}],
+        [{"issuer": HTTPS, "jwks_uri": "https://issuer.example/keys"}],
+        [{"issuer": HTTPS, "jwks": {"keys": []}}],
+        [{"issuer": HTTPS, "jwks": {"keys": [{"kid": 1}]}}],
+        [_metadata("k", "k")],
+        [_metadata(None, None)],
+        [_metadata("k"), _metadata("k")],
+    ],
+)
+def test_metadata_that_cannot_be_used(documents: list[Any]) -> None:
+    with pytest.raises(IssuerMetadataMalformed):
+        MetadataKeys(documents)
 
 
 # Certificates
