@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from credentials.bbs.blind import commit
 from credentials.canonical import default_canonicalizer
 from credentials.did_jwk import did_jwk, jwk_key_url
-from credentials.dids import ASSERTION, KeyResolver
+from credentials.dids import ASSERTION, KeyResolver, did_key, key_url
 from credentials.errors import KeyfileMalformed
 from credentials.keys import PrivateKey
 from credentials.multibase import multibase_base64
@@ -34,6 +34,7 @@ from credentials.proofs import (
     verify_credential,
     verify_proof,
 )
+from credentials.securing import secure
 from credentials.status import parse_status_list
 from credentials.status_messages import SizedStatusEntry, SizedStatusList
 from schemas.digests import digest_multibase
@@ -42,13 +43,13 @@ from schemas.names import CONTEXT_V2
 from zhenglian.vc_api import errors
 from zhenglian.vc_api.app import MAX_BODY, MODE_HEADER
 from zhenglian.vc_api.contexts import known_contexts
-from zhenglian.vc_api.keys import addresses, fresh_parties, kept_parties
+from zhenglian.vc_api.keys import ENVELOPES, addresses, fresh_parties, kept_parties
 from zhenglian.vc_api.problems import problem
 from zhenglian.vc_api.server import Server
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = "https://www.w3.org/ns/credentials/examples/v2"
-ALL = sorted(addresses(CRYPTOSUITES))
+ALL = sorted(set(addresses(CRYPTOSUITES)) - set(ENVELOPES))
 SELECTIVE = [name for name in ALL if "-sd-" in name or name.startswith("bbs-")]
 PLAIN = [name for name in ALL if name not in SELECTIVE]
 
@@ -539,6 +540,87 @@ def test_a_credential_that_does_not_verify_spoils_its_presentation(product: Clie
         f"/{name}/presentations/verify", verifiablePresentation=signed, options=binding
     )
     assert code(answer) == "ZL-SIGNATURE-INVALID"
+
+
+# Envelopes
+
+
+@pytest.mark.parametrize("name", ENVELOPES)
+def test_an_enveloped_credential_verifies_until_it_is_altered(product: Client, name: str) -> None:
+    did = product.index["enveloping"][name]
+    envelope = product.issue(name, credential(did), statusPurposes=["revocation"])
+    assert envelope["type"] == "EnvelopedVerifiableCredential"
+    answer = product.verify(envelope)
+    assert answer.json()["checks"] == ["proof", "issuer", "validity", "credentialStatus"]
+    head, _, token = envelope["id"].partition(",")
+    at = len(token) // 2
+    other = "A" if token[at] != "A" else "B"
+    altered = envelope | {"id": f"{head},{token[:at]}{other}{token[at + 1 :]}"}
+    for wrong in (
+        altered,
+        envelope | {"id": token},
+        envelope | {"type": "VerifiableCredential"},
+        envelope | {"@context": []},
+        envelope | {"name": "unsigned"},
+        {key: value for key, value in envelope.items() if key != "type"},
+    ):
+        assert code(product.verify(wrong)).startswith("ZL-")
+
+
+@pytest.mark.parametrize("name", ENVELOPES)
+def test_an_enveloped_presentation_is_bound_and_opened(product: Client, name: str) -> None:
+    binding = {"challenge": "0123456789abcdef", "domain": "desk.example"}
+    did = product.index["enveloping"][name]
+    inner = product.issue(name, credential(did))
+    presentation = {
+        "@context": [CONTEXT_V2],
+        "type": ["VerifiablePresentation"],
+        "holder": did,
+        "verifiableCredential": [inner],
+    }
+    path = f"/{name}/presentations"
+    answer = product.post(f"{path}/prove", presentation=presentation, options=binding)
+    assert answer.status_code == 201, answer.text
+    envelope = answer.json()["verifiablePresentation"]
+    assert envelope["type"] == "EnvelopedVerifiablePresentation"
+    answer = product.post(f"{path}/verify", verifiablePresentation=envelope, options=binding)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["credentialResults"]) == 1
+    for wrong in ("challenge", "domain"):
+        answer = product.post(
+            f"{path}/verify", verifiablePresentation=envelope, options=binding | {wrong: "other"}
+        )
+        assert code(answer).startswith("ZL-")
+    # The other way round: an enveloped credential inside a presentation with a proof.
+    name = "ecdsa-rdfc-2019"
+    mixed = presentation | {"holder": product.issuers[name]}
+    answer = product.post(f"/{name}/presentations/prove", presentation=mixed, options=binding)
+    signed = answer.json()["verifiablePresentation"]
+    answer = product.post(f"{path}/verify", verifiablePresentation=signed, options=binding)
+    assert answer.status_code == 200, answer.text
+
+
+def test_an_envelope_does_not_hide_undefined_terms(product: Client, suite: Client) -> None:
+    for client in (product, suite):
+        did = client.index["enveloping"]["vc-jwt"]
+        document = credential(did, credentialSubject={"id": "did:example:alice", "huh": "what"})
+        answer = client.post("/vc-jwt/credentials/issue", credential=document)
+        assert code(answer) == "ZL-TERM-UNDEFINED"
+        # Somebody else may have signed it all the same.
+        key = PrivateKey.generate("P-256")
+        document["issuer"] = did_key(key.public_key)
+        token = secure(document, form="jwt", signer=key, kid=key_url(key.public_key))
+        assert code(client.verify(token.document())) == "ZL-TERM-UNDEFINED"
+
+
+def test_an_envelope_under_another_name_is_refused(product: Client, suite: Client) -> None:
+    key = PrivateKey.generate("P-256")
+    stolen = credential(product.index["enveloping"]["vc-jwt"])
+    token = secure(stolen, form="jwt", signer=key, kid=key_url(key.public_key))
+    for client in (product, suite):
+        assert code(client.verify(token.document())) == "ZL-CONTROLLER-MISMATCH"
+    answer = product.post("/vc-jwt/credentials/issue", credential=credential("did:example:x"))
+    assert code(answer) == "ZL-VCAPI-PARTY"
 
 
 # Bad requests

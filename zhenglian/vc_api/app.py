@@ -1,6 +1,7 @@
 """The HTTP face of the VC-API server.
 
-- ``GET /`` → ``{"mode", "issuers": {"<suite>[-p384]": "<did>"}}``.
+- ``GET /`` → ``{"mode", "issuers": {"<suite>[-p384]": "<did>"}, "enveloping": {"vc-jwt":
+  …, "vc-cose": …}}``.
 - ``POST /<suite>[-p384]/credentials/{issue,verify,derive,status}`` and
   ``…/presentations/{prove,verify}``: see `zhenglian.vc_api.service`.
 - ``GET /<suite>[-p384]/status-lists/<list>``: a signed status list credential.
@@ -27,6 +28,7 @@ from starlette.exceptions import HTTPException
 from credentials.canonical.strict_json import parse_json_object
 from registry.api_bodies import TooLarge, read_body
 from schemas.errors import ZhenglianError
+from zhenglian.vc_api.envelopes import FORMS
 from zhenglian.vc_api.errors import AddressUnknown, BodyMalformed, BodyTooLarge, MethodUnknown
 from zhenglian.vc_api.problems import MEDIA_TYPE, http_status, problem
 from zhenglian.vc_api.resolution import resolve
@@ -93,7 +95,8 @@ def build_app(api: VcApi) -> FastAPI:
     def index() -> Response:
         told: dict[str, Any] = {
             "mode": mode,
-            "issuers": {name: party.did for name, party in api.parties.items()},
+            "issuers": _dids(api, enveloping=False),
+            "enveloping": _dids(api, enveloping=True),
         }
         if api.proof_only:
             told["warning"] = WARNING
@@ -128,6 +131,14 @@ def build_app(api: VcApi) -> FastAPI:
         return JSONResponse(answer.body, answer.status)
 
     return app
+
+
+def _dids(api: VcApi, *, enveloping: bool) -> dict[str, str]:
+    return {
+        name: party.did
+        for name, party in api.parties.items()
+        if (party.cryptosuite in FORMS) is enveloping
+    }
 
 
 def _refusal(error: ZhenglianError, kind: str) -> Response:

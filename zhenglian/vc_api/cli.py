@@ -78,7 +78,7 @@ def build_app(_: Texts) -> typer.Typer:
         from credentials.proofs import CRYPTOSUITES
         from schemas.passphrase import read_passphrase
         from zhenglian.vc_api.contexts import known_contexts, read_named
-        from zhenglian.vc_api.keys import fresh_parties, kept_parties
+        from zhenglian.vc_api.keys import ENVELOPES, fresh_parties, kept_parties
         from zhenglian.vc_api.server import Server
 
         if keys is None:
@@ -108,7 +108,9 @@ def build_app(_: Texts) -> typer.Typer:
                     "url": server.url,
                     "certificate": server.fingerprint,
                     "mode": "proof-only" if proof_only else "product",
-                    "issuers": {name: party.did for name, party in parties.items()},
+                    "issuers": {
+                        name: party.did for name, party in parties.items() if name not in ENVELOPES
+                    },
                 }
                 line = json.dumps(told)
             else:

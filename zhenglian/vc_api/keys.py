@@ -23,7 +23,9 @@ from schemas.durable import replace_file
 from zhenglian.vc_api.errors import KeysUnusable
 
 LABEL: Final = "vc-api"
-_FIRST: Final = "P-256"
+ENVELOPES: Final = ("vc-jwt", "vc-cose")
+"""Addresses that secure by an envelope."""
+_FIRST: Final[KeyType] = "P-256"
 """Of several key types, the one whose address has no suffix."""
 
 
@@ -52,7 +54,8 @@ def addresses(suites: Mapping[str, Cryptosuite]) -> dict[str, tuple[str, KeyType
         for index, kind in enumerate(types):
             suffix = "" if index == 0 else "-" + kind.replace("-", "").lower()
             found[name + suffix] = (name, kind)
-    return found
+    # Envelopes are no cryptosuites; their addresses stand beside those of the table.
+    return found | {name: (name, _FIRST) for name in ENVELOPES}
 
 
 def fresh_parties(suites: Mapping[str, Cryptosuite]) -> dict[str, Party]:

@@ -25,6 +25,7 @@ from credentials.model import (
     check_credential,
     check_presentation,
     check_validity,
+    is_enveloped,
     issuer_id,
 )
 from credentials.proofs import (
@@ -36,10 +37,12 @@ from credentials.proofs import (
 from credentials.related_resources import check_related_resources, held_by
 from credentials.status import MAX_STATUS_ENTRIES, status_list_credential
 from credentials.status_messages import MESSAGE, SizedStatusEntry
+from zhenglian.vc_api.envelopes import FORMS, Envelopes
 from zhenglian.vc_api.errors import (
     AddressUnknown,
     BodyMalformed,
     CredentialRevoked,
+    FeatureUnavailable,
     IssuerMismatch,
     OptionUnknown,
     StatusOutOfReach,
@@ -52,6 +55,8 @@ from zhenglian.vc_api.statuses import Given, Statuses, find, read_messages
 MAX_CREDENTIALS: Final = 16
 """Credentials of one presentation; each costs a verification."""
 STATUS_LIFE: Final = timedelta(hours=1)
+
+ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
 _NONE: Final[Mapping[str, bytes]] = {}
 
@@ -100,6 +105,7 @@ class VcApi:
         self._canonicalizer = Canonicalizer(contexts, inline_contexts=proof_only)
         held = held_by(contexts)
         self._held = lambda url: [*held(url), *([resources[url]] if url in resources else [])]
+        self._envelopes = Envelopes(self._resolver, self._canonicalizer, clock)
         self._statuses = {name: Statuses(f"{base}/{name}/status-lists") for name in self.parties}
 
     # Operations. Each takes the body of the request.
@@ -163,6 +169,7 @@ class VcApi:
         credential = _object(body, "verifiableCredential")
         options = _options(body, "selectivePointers")
         if not self.proof_only:
+            # The holder's own step: whether the credential is in force is the verifier's.
             verify_credential(
                 credential,
                 resolver=self._resolver,
@@ -181,13 +188,16 @@ class VcApi:
         presentation = _object(body, "presentation")
         options = _options(body, "challenge", "domain")
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
-        check_presentation(presentation, models=self._models)
+        check_presentation(presentation, models=self._models, enveloped=True)
         if not self.proof_only:
             if challenge is None or domain is None:
                 # Without both, whoever receives the presentation could show it to another.
                 raise BodyMalformed(reason="options needs a challenge and a domain")
             if _holder(presentation) not in (None, party.did):
                 raise IssuerMismatch(role="holder")
+        if party.cryptosuite in FORMS:
+            signed = self._envelopes.make(party, presentation, challenge=challenge, domain=domain)
+            return Answer(201, {"verifiablePresentation": signed})
         signed = add_proof(
             presentation,
             cryptosuite=party.cryptosuite,
@@ -210,7 +220,31 @@ class VcApi:
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
         if not self.proof_only and (challenge is None or domain is None):
             raise BodyMalformed(reason="options needs the challenge and the domain to expect")
-        check_presentation(presentation, models=self._models)
+        if is_enveloped(presentation, ENVELOPED_PRESENTATION):
+            credentials: Sequence[object] = self._envelopes.presentation(
+                presentation, challenge, domain
+            )
+        else:
+            credentials = self._verify_proof_of(presentation, challenge, domain)
+        if len(credentials) > MAX_CREDENTIALS:
+            raise BodyMalformed(reason=f"there are more than {MAX_CREDENTIALS} credentials")
+        checks = ["proof"] if self.proof_only else ["proof", "holder", "challenge", "domain"]
+        inner = [self._verify(credential) for credential in credentials]
+        return Answer(
+            200,
+            {
+                "verified": True,
+                "checks": checks,
+                "credentialResults": [{"verified": True, "checks": each} for each in inner],
+                "problemDetails": [],
+            },
+        )
+
+    def _verify_proof_of(
+        self, presentation: Mapping[str, Any], challenge: str | None, domain: str | None
+    ) -> Sequence[object]:
+        """The credentials, still unverified, of a presentation whose proof was verified."""
+        check_presentation(presentation, models=self._models, enveloped=True)
         verified = verify_proof(
             presentation,
             resolver=self._resolver,
@@ -226,20 +260,7 @@ class VcApi:
             if len(makers) != 1 or (holder is not None and makers != {holder}):
                 raise ControllerMismatch(role="holder")
         value = presentation.get("verifiableCredential", [])
-        credentials = value if isinstance(value, list) else [value]
-        if len(credentials) > MAX_CREDENTIALS:
-            raise BodyMalformed(reason=f"there are more than {MAX_CREDENTIALS} credentials")
-        checks = ["proof"] if self.proof_only else ["proof", "holder", "challenge", "domain"]
-        inner = [self._verify(credential) for credential in credentials]
-        return Answer(
-            200,
-            {
-                "verified": True,
-                "checks": checks,
-                "credentialResults": [{"verified": True, "checks": each} for each in inner],
-                "problemDetails": [],
-            },
-        )
+        return value if isinstance(value, list) else [value]
 
     def set_status(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{credentialId, credentialStatus: {type, statusPurpose}, status}` → 200.
@@ -297,6 +318,10 @@ class VcApi:
     def _sign(
         self, party: Party, credential: Mapping[str, Any], options: Mapping[str, Any]
     ) -> dict[str, Any]:
+        if party.cryptosuite in FORMS:
+            if options.get("mandatoryPointers") or "featureOption" in options:
+                raise FeatureUnavailable
+            return self._envelopes.make(party, credential)
         return add_proof(
             credential,
             cryptosuite=party.cryptosuite,
@@ -313,15 +338,20 @@ class VcApi:
         if not isinstance(credential, Mapping):
             raise BodyMalformed(reason="a credential is not an object")
         now = self._clock()
-        if self.proof_only:
+        if is_enveloped(credential):
+            credential = self._envelopes.credential(credential)
+            self._check_credential(credential)
+        elif self.proof_only:
             self._check_credential(credential)
             verify_proof(
                 credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
             )
+        else:
+            verify_credential(
+                credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
+            )
+        if self.proof_only:
             return ["proof"]
-        verify_credential(
-            credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
-        )
         check_validity(credential, now)
         # §3.2: only the credential's own issuer can speak about it.
         issuer = issuer_id(credential)
