@@ -642,6 +642,7 @@ def test_bad_requests_are_named_and_never_a_defect(product: Client) -> None:
         (b'{"verifiableCredential":"text"}', json_type, 400, "ZL-VCAPI-REQUEST"),
         (b'{"verifiableCredential":{},"options":1}', json_type, 400, "ZL-VCAPI-REQUEST"),
         (b'{"verifiableCredential":{},"options":{"skip":1}}', json_type, 400, "ZL-VCAPI-OPTION"),
+        (b'{"verifiableCredential":{},"domain":"x"}', json_type, 400, "ZL-VCAPI-REQUEST"),
         (b'{"verifiableCredential":{}}', json_type, 400, "ZL-MODEL"),
         (b'{"a":' * 500 + b"1" + b"}" * 500, json_type, 413, "ZL-LIMIT"),
         (b'{"a":' * 200_000, json_type, 413, "ZL-"),

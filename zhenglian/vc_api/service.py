@@ -116,6 +116,7 @@ class VcApi:
         For bbs-2023 also `featureOption` and `commitmentWithProof`.
         """
         party = self._party(name)
+        _only(body, "credential", "options")
         credential = _object(body, "credential")
         options = _options(
             body,
@@ -154,6 +155,7 @@ class VcApi:
         takes a check away.
         """
         self._party(name)
+        _only(body, "verifiableCredential", "options")
         credential = _object(body, "verifiableCredential")
         options = _options(body, "checks", "challenge", "domain")
         _texts(options, "checks")
@@ -166,6 +168,7 @@ class VcApi:
         The holder's step: in the product mode the base proof is verified first.
         """
         self._party(name)
+        _only(body, "verifiableCredential", "options")
         credential = _object(body, "verifiableCredential")
         options = _options(body, "selectivePointers")
         if not self.proof_only:
@@ -185,6 +188,7 @@ class VcApi:
     def prove(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{presentation, options: {challenge, domain}}` → 201 `{verifiablePresentation}`."""
         party = self._party(name)
+        _only(body, "presentation", "options")
         presentation = _object(body, "presentation")
         options = _options(body, "challenge", "domain")
         challenge, domain = _text(options, "challenge"), _text(options, "domain")
@@ -214,6 +218,7 @@ class VcApi:
     def verify_presentation(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{verifiablePresentation, options: {challenge, domain}}` → 200; else raises."""
         self._party(name)
+        _only(body, "verifiablePresentation", "options")
         presentation = _object(body, "verifiablePresentation")
         options = _options(body, "checks", "challenge", "domain")
         _texts(options, "checks")
@@ -268,6 +273,7 @@ class VcApi:
         `status` is a boolean, or the number of a message.
         """
         self._party(name)
+        _only(body, "credentialId", "credentialStatus", "status")
         entry = _object(body, "credentialStatus")
         purpose, known = _text(entry, "statusPurpose"), _text(body, "credentialId")
         value = body.get("status", True)
@@ -364,6 +370,12 @@ class VcApi:
             if value and sized.entry.purpose != MESSAGE:
                 raise CredentialRevoked(purpose=sized.entry.purpose)
         return ["proof", "issuer", "validity", "credentialStatus"]
+
+
+def _only(body: Mapping[str, Any], *known: str) -> None:
+    """What stands beside the known members may be a condition at the wrong place."""
+    if not set(known) >= body.keys():
+        raise BodyMalformed(reason="it has a member that the operation does not know")
 
 
 def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
