@@ -26,8 +26,9 @@ _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 # Ten digits at a time fit a machine word, and two at a time a small table: the signatures of the
 # plain suites are base58, so this is on the path of every issuance.
 _PAIR: Final = 58**2
-_GROUP_PAIRS: Final = 5
-_GROUP: Final = _PAIR**_GROUP_PAIRS
+_TWO_PAIRS: Final = 58**4
+_GROUP_DIGITS: Final = 10
+_GROUP: Final = 58**_GROUP_DIGITS
 _PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 # The module base64 does the same through three more calls, and every token is full of base64url.
 _TO_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -63,11 +64,16 @@ def base58btc_encode(data: bytes) -> str:
     number, groups = int.from_bytes(data, "big"), []
     while number:
         number, group = divmod(number, _GROUP)
-        for _ in range(_GROUP_PAIRS):
-            group, pair = divmod(group, _PAIR)
-            groups.append(_PAIRS[pair])
+        rest, tail = divmod(group, _TWO_PAIRS)
+        first, middle = divmod(rest, _TWO_PAIRS)
+        second, third = divmod(middle, _PAIR)
+        fourth, fifth = divmod(tail, _PAIR)
+        groups.append(
+            f"{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[fourth]}{_PAIRS[fifth]}"
+        )
+    groups.reverse()
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(groups)).lstrip("1")
+    return "1" * zeros + "".join(groups).lstrip("1")
 
 
 def base58btc_decode(text: str) -> bytes:
@@ -76,8 +82,8 @@ def base58btc_decode(text: str) -> bytes:
         raise LimitExceeded(what="base58 text", limit=MAX_BASE58_TEXT)
     number = 0
     try:
-        for start in range(0, len(text), 2 * _GROUP_PAIRS):
-            part = text[start : start + 2 * _GROUP_PAIRS]
+        for start in range(0, len(text), _GROUP_DIGITS):
+            part = text[start : start + _GROUP_DIGITS]
             group = 0
             for character in part:
                 group = group * 58 + _VALUES[character]

@@ -59,18 +59,7 @@ def canonical_labels(
         return []
     if blanks == 1:  # nothing to tell apart
         return ["_:c14n0" if any(0 in (s, o, g) for s, _, o, g, _ in quads) else ""]
-    around: list[list[Quad]] = [[] for _ in range(blanks)]
-    for quad in quads:
-        s, _, o, g, _ = quad
-        if s.__class__ is int:
-            around[s].append(quad)
-        if o.__class__ is int and o != s:
-            around[o].append(quad)
-        if g is not None and g not in (s, o):
-            around[g].append(quad)
-
-    # §4.4.3 step 3: a hash for each node from the quads it stands in
-    first = [_first_degree(node, near, digest) if near else "" for node, near in enumerate(around)]
+    first = _first_degrees(quads, blanks, digest)
     order = sorted((hash_, node) for node, hash_ in enumerate(first) if hash_)
     labels = [""] * blanks
     issued = 0
@@ -88,24 +77,59 @@ def canonical_labels(
             alike.append([node for _, node in order[position:end]])
         position = end
     if alike:
-        _NDegree(around, first, labels, issued, budget, digest).label(alike)
+        _NDegree(_around(quads, blanks), first, labels, issued, budget, digest).label(alike)
     return labels
 
 
-def _first_degree(node: int, near: list[Quad], digest: Digest) -> str:
-    """§4.6 Hash First Degree Quads."""
-    lines = []
-    for s, p, o, g, _ in near:
+def _first_degrees(quads: list[Quad], blanks: int, digest: Digest) -> list[str]:
+    """§4.4.3 step 3 and §4.6: a hash for each node from the quads it stands in, all in one pass.
+
+    The empty string stands for a node that no quad mentions.
+    """
+    near: list[list[str]] = [[] for _ in range(blanks)]
+    for s, p, o, g, _ in quads:
+        if g is not None:
+            for node in {s, o, g}:
+                if node.__class__ is int:
+                    near[node].append(
+                        f"{_masked(s, node)} {p} {_masked(o, node)} {_masked(g, node)} .\n"
+                    )
+        elif o.__class__ is int:
+            if o == s:
+                near[o].append(f"_:a {p} _:a .\n")
+            elif s.__class__ is int:
+                near[s].append(f"_:a {p} _:z .\n")
+                near[o].append(f"_:z {p} _:a .\n")
+            else:
+                near[o].append(f"{s} {p} _:a .\n")
+        elif s.__class__ is int:
+            near[s].append(f"_:a {p} {o} .\n")
+    first = []
+    for lines in near:
+        lines.sort()
+        first.append(str(digest("".join(lines).encode()).hexdigest()) if lines else "")
+    return first
+
+
+def _masked(term: Term, node: Term) -> Term:
+    """§4.6 step 3: a blank node as it stands in the quads of `node`."""
+    if term.__class__ is int:
+        return "_:a" if term == node else "_:z"
+    return term
+
+
+def _around(quads: list[Quad], blanks: int) -> list[list[Quad]]:
+    """For each blank node the quads it stands in, each once."""
+    around: list[list[Quad]] = [[] for _ in range(blanks)]
+    for quad in quads:
+        s, _, o, g, _ = quad
         if s.__class__ is int:
-            s = "_:a" if s == node else "_:z"  # noqa: PLW2901 - the loop's own copy
-        if o.__class__ is int:
-            o = "_:a" if o == node else "_:z"  # noqa: PLW2901
-        if g is None:
-            lines.append(f"{s} {p} {o} .\n")
-        else:
-            lines.append(f"{s} {p} {o} {'_:a' if g == node else '_:z'} .\n")
-    lines.sort()
-    return str(digest("".join(lines).encode()).hexdigest())
+            around[s].append(quad)
+        if o.__class__ is int and o != s:
+            around[o].append(quad)
+        if g is not None and g not in (s, o):
+            around[g].append(quad)
+    return around
 
 
 class _Issuer:
