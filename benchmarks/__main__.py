@@ -1,8 +1,8 @@
 """`python -m benchmarks [GROUP]`: measure, print each value beside its goal, keep the values.
 
 A goal that is not reached is printed as such. A figure that nothing measures yet is listed as not
-measured, so that nobody takes its silence for success. A group that was not asked for keeps its
-last values in the file.
+measured, so that nobody takes its silence for success; so is one that this machine cannot measure,
+with the reason. A group that was not asked for keeps its last values in the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hardening, journey, kernel
+from benchmarks import Unmeasurable, hardening, journey, kernel
 from benchmarks.goals import Goal, load_goals
 
 OUT = Path("build/bench.json")
@@ -41,16 +41,26 @@ def main(arguments: list[str]) -> int:
         if measure is None:
             table.add_row(goal.id, "–", goal.goal, goal.unit, "not measured yet", goal.says)
             continue
-        with console.status(f"{goal.id} …"):
-            runs = measure()
+        try:
+            with console.status(f"{goal.id} …"):
+                runs = measure()
+        except Unmeasurable as reason:
+            results.pop(goal.id, None)  # an old value would pass for one of this run
+            _keep(results)
+            table.add_row(goal.id, "–", goal.goal, goal.unit, f"not measured: {reason}", goal.says)
+            continue
         results[goal.id] = row = _row(goal, runs)
         verdict = "[green]holds[/]" if row["holds"] else "[red]not reached[/]"
         table.add_row(goal.id, f"{row['value']:.4g}", goal.goal, goal.unit, verdict, goal.says)
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        _keep(results)
     console.print(table)
     console.print(f"written to {OUT}")
     return 0
+
+
+def _keep(results: dict[str, dict[str, object]]) -> None:
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(goal: Goal, runs: list[float]) -> dict[str, object]:

@@ -352,6 +352,13 @@ class Comparison:
     differences: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
+def samples(count: int, seed: int) -> list[dict[str, Any]]:
+    """The first documents that `compare` would make from `seed`."""
+    maker = _Maker(random.Random(seed))
+    seeds = _seeds()
+    return [maker.document() if n % 2 else maker.mutated(seeds) for n in range(count)]
+
+
 def compare(count: int, seed: int) -> Comparison:
     """Make `count` documents from `seed` and compare. Deterministic."""
     rng = random.Random(seed)

@@ -1,9 +1,10 @@
-"""The kernel against the raw operation: issue over raw sign, verify over raw verify, same run."""
+"""The kernel against the raw operation and against Digital Bazaar's JavaScript, in the same run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks.peer import DigitalBazaar
 from benchmarks.sample import CREATED, HOLDER, issuer_key, resident_credential
 from benchmarks.timing import rates, ratios
 from credentials.bbs.encoding import Proof
@@ -47,6 +48,45 @@ def _plain(cryptosuite: str, kind: str, side: str) -> Callable[[], list[float]]:
             ),
             lambda: key.public_key.verify(signature, _HASH_DATA),
         )
+
+    return measure
+
+
+def _against_digital_bazaar(side: str) -> Callable[[], list[float]]:
+    """eddsa-rdfc-2022: how many times longer the peer takes for the same bytes."""
+
+    def measure() -> list[float]:
+        key, did, method = issuer_key("Ed25519")
+        document = resident_credential(did)
+        canonicalizer = default_canonicalizer()
+        resolver = KeyResolver()
+        suite = "eddsa-rdfc-2022"
+
+        def issue() -> dict[str, object]:
+            return add_proof(
+                document,
+                cryptosuite=suite,
+                signer=key,
+                verification_method=method,
+                created=CREATED,
+                canonicalizer=canonicalizer,
+            )
+
+        signed = issue()
+        with DigitalBazaar(document, key) as peer:
+            if side == "issue":
+                # Ed25519 leaves no choice: the peer signs the same bytes, so it does the same.
+                assert peer.ask(do="issue", cryptosuite=suite) == signed
+                return peer.times_slower(issue, do="issue", cryptosuite=suite)
+            assert peer.ask(do="verify", cryptosuite=suite, document=signed) is True
+            return peer.times_slower(
+                lambda: verify_proof(
+                    signed, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
+                ),
+                do="verify",
+                cryptosuite=suite,
+                document=signed,
+            )
 
     return measure
 
@@ -117,11 +157,18 @@ def _bbs(side: str) -> Callable[[], list[float]]:
         value = DerivedValue.decode(derived["proof"]["proofValue"])
         assert len(value.selective) == 8
         assert len(Proof.decode(value.proof).hidden) == 30 - 8
-        return rates(
-            lambda: verify_proof(
+
+        def verify() -> object:
+            return verify_proof(
                 derived, resolver=resolver, now=CREATED, canonicalizer=canonicalizer
             )
-        )
+
+        if side == "verify":
+            return rates(verify)
+        step = {"do": "verify", "cryptosuite": "bbs-2023", "document": derived}
+        with DigitalBazaar(document) as peer:
+            assert peer.ask(**step) is True
+            return peer.times_slower(verify, **step)
 
     return measure
 
@@ -175,6 +222,8 @@ def _sd_jwt(side: str) -> Callable[[], list[float]]:
 MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
     "eddsa_rdfc_issue_x_raw": _plain("eddsa-rdfc-2022", "Ed25519", "issue"),
     "eddsa_rdfc_verify_x_raw": _plain("eddsa-rdfc-2022", "Ed25519", "verify"),
+    "eddsa_rdfc_issue_x_db": _against_digital_bazaar("issue"),
+    "eddsa_rdfc_verify_x_db": _against_digital_bazaar("verify"),
     "ecdsa_rdfc_issue_x_raw": _plain("ecdsa-rdfc-2019", "P-256", "issue"),
     "ecdsa_rdfc_verify_x_raw": _plain("ecdsa-rdfc-2019", "P-256", "verify"),
     "ecdsa_sd_issue_per_s": _selective("issue"),
@@ -183,6 +232,7 @@ MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
     "bbs_issue_per_s": _bbs("issue"),
     "bbs_derive_per_s": _bbs("derive"),
     "bbs_verify_per_s": _bbs("verify"),
+    "bbs_verify_x_db": _bbs("verify beside the peer"),
     "sdjwt_issue_per_s": _sd_jwt("issue"),
     "sdjwt_present_per_s": _sd_jwt("present"),
     "sdjwt_verify_per_s": _sd_jwt("verify"),
