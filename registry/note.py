@@ -101,6 +101,8 @@ class VerifierKey:
     def __post_init__(self) -> None:
         if not _valid_name(self.name):
             raise KeyMalformed(reason="its name is empty or has a space, a plus or a control")
+        if any("\ud800" <= c <= "\udfff" for c in self.name):
+            raise KeyMalformed(reason="it is not UTF-8")  # octets of a policy file
         kind = _TYPES.get(self.type)
         if kind is None:
             raise KeyMalformed(reason="its signature type is not supported")

@@ -160,6 +160,7 @@ def vkey(name: str, kind: int, public: bytes) -> str:
         vkey("a", 2, bytes(32)),
         vkey("a", 1, bytes(31)),
         "a+00000000+",
+        "\udc94" + SPEC_KEY,  # an octet of a policy file that is no UTF-8
     ],
 )
 def test_malformed_vkey(key: str) -> None:

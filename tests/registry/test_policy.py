@@ -145,6 +145,8 @@ def test_names_are_octets() -> None:
     assert policy.encode().endswith(b"quorum \xff\xe8\n")
     with pytest.raises(PolicyMalformed):
         Policy.parse(b"witness K " + vkey + b"\nquorum \xe2\x84\xaa\n")
+    with pytest.raises(PolicyMalformed):  # but the names in keys are UTF-8
+        Policy.parse(b"witness a \xff" + vkey + b"\nquorum a\n")
 
 
 DATA = NODES["data"].key.encode()
