@@ -1,10 +1,12 @@
-# Four entries: demo, test, lint, bench. Each makes the virtual environment it needs and reuses it.
+# Entries: demo, test, lint, bench, fuzz. Each makes the virtual environment it needs and reuses it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GROUP ?=
+SECONDS ?= 60
+TARGETS ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench fuzz clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/zl demo --out demo
@@ -21,6 +23,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(GROUP)
 
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m fuzz $(SECONDS) $(TARGETS)
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +37,10 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 clean:
