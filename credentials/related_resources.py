@@ -18,8 +18,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from credentials.contexts import ContextStore
-from credentials.errors import EncodingInvalid, LimitExceeded, ModelViolation
-from credentials.errors.model import RelatedResourceMismatch
+from credentials.errors import (
+    EncodingInvalid,
+    LimitExceeded,
+    ModelViolation,
+    RelatedResourceMismatch,
+)
 from credentials.multibase import multibase_decode
 
 Resources = Callable[[str], Iterable[bytes]]

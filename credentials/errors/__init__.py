@@ -119,6 +119,7 @@ from credentials.errors.model import (
     NonceMismatch,
     PresentationExpired,
     PresentationUnfit,
+    RelatedResourceMismatch,
 )
 from credentials.errors.proofs import (
     ChallengeMismatch,
@@ -264,6 +265,7 @@ __all__ = [
     "QueryUnsupported",
     "ReceiptMalformed",
     "ReceiptSignerMismatch",
+    "RelatedResourceMismatch",
     "RelationshipMissing",
     "RequestByReference",
     "RequestExpired",

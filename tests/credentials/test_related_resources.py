@@ -11,8 +11,7 @@ import pytest
 
 from credentials.contexts import bundled_contexts
 from credentials.dids import KeyResolver, did_key, key_url
-from credentials.errors import ModelViolation
-from credentials.errors.model import RelatedResourceMismatch
+from credentials.errors import ModelViolation, RelatedResourceMismatch
 from credentials.keys import PrivateKey
 from credentials.multibase import multibase_base58, multibase_base64
 from credentials.proofs import add_proof, verify_credential
