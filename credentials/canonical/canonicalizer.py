@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
+from operator import eq
 from typing import Any
 
 from credentials.canonical.rdfc import Digest, Quad, canonical_labels, render, render_all
@@ -74,12 +76,13 @@ class Canonicalizer:
         walk = self._walk(document)
         labels = self.label(walk.quads, walk.blanks, digest)
         lines = render_all(walk.quads, labels)
-        if len(set(lines)) != len(lines):
+        lines.sort()
+        if any(map(eq, lines, islice(lines, 1, None))):
             # One statement made by two members: rare, and it must count once in the labels.
             quads = _without_repetition(walk.quads)
             labels = self.label(quads, walk.blanks, digest)
             lines = render_all(quads, labels)
-        lines.sort()
+            lines.sort()
         return Canonical(tuple(lines), labels)
 
     def statements(self, document: Mapping[str, Any]) -> tuple[Statement, ...]:
