@@ -30,6 +30,15 @@ def main(name: str, seconds: str, single: str | None = None) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     for seed in target.seeds():
         (corpus / f"seed-{hashlib.sha256(seed).hexdigest()[:16]}").write_bytes(seed)
+
+    def attempt(data: bytes) -> None:
+        try:
+            target.attempt(data)
+        except Exception:
+            # Here too: the library's own note of it is lost where its alarm comes first.
+            (folder / f"finding-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+            raise
+
     options = [
         f"-max_total_time={int(seconds)}",
         f"-timeout={SECONDS_PER_INPUT}",
@@ -38,7 +47,7 @@ def main(name: str, seconds: str, single: str | None = None) -> None:
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
     ]
-    atheris.Setup([sys.argv[0], *options, single or str(corpus)], target.attempt)
+    atheris.Setup([sys.argv[0], *options, single or str(corpus)], attempt)
     atheris.Fuzz()
 
 
