@@ -352,11 +352,16 @@ class Comparison:
     differences: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
+def sample(rng: random.Random, mutated: bool) -> dict[str, Any]:
+    """One document of the kinds that `compare` makes."""
+    maker = _Maker(rng)
+    return maker.mutated(_seeds()) if mutated else maker.document()
+
+
 def samples(count: int, seed: int) -> list[dict[str, Any]]:
-    """The first documents that `compare` would make from `seed`."""
-    maker = _Maker(random.Random(seed))
-    seeds = _seeds()
-    return [maker.document() if n % 2 else maker.mutated(seeds) for n in range(count)]
+    """Documents of both kinds in turn."""
+    rng = random.Random(seed)
+    return [sample(rng, n % 2 == 0) for n in range(count)]
 
 
 def compare(count: int, seed: int) -> Comparison:

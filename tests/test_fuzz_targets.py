@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NAMES = [
-    "json-gate", "cborld", "qr-text", "status-list", "bbs-proof", "ecdsa-sd-proof",
+    "json-gate", "gate-made", "cborld", "qr-text", "status-list", "bbs-proof", "ecdsa-sd-proof",
     "sd-jwt", "jws", "cose", "did-webvh", "note", "tlog-proof", "trust-bundle", "entry",
 ]  # fmt: skip
 ROUNDS = 150
