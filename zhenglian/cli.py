@@ -79,10 +79,26 @@ def _root(language: str, wanted: str | None) -> Any:
         lang: str = typer.Option(
             "", "--lang", help=_("Language of messages: {choices}.", choices=", ".join(LANGUAGES))
         ),
+        version: bool = typer.Option(
+            False,
+            "--version",
+            help=_("Print the version and end."),
+            is_eager=True,
+            callback=_tell_version,
+        ),
     ) -> None:
-        del lang  # read from the arguments before anything was built; see `main`
+        # `lang` is read from the arguments before anything is built; see `main`.
+        del lang, version
 
     return typer.main.get_command(app)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"zhenglian {version('zhenglian')}")  # noqa: T201 - the command's output
+        raise typer.Exit
 
 
 def _read_ahead(arguments: Sequence[str]) -> tuple[str | None, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -274,3 +275,10 @@ def test_code_that_exits_on_its_own_says_no_verdict(
     monkeypatch.setattr("zhenglian.cli.os.dup2", lambda *_: None)
     monkeypatch.setattr("schemas.cli.all_scenarios", leave)
     assert zl("schemas", "list")[0] == ExitCode.ENVIRONMENT
+
+
+def test_it_tells_its_version() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "zhenglian", "--version"], capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"zhenglian \d+\.\d+\.\d+\n", ended.stdout)
