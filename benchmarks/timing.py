@@ -7,11 +7,14 @@ measurements do not.
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 from collections.abc import Callable
 
 RUNS = 7
 RUN_S = 0.15
+TURNS = 15
+"""How often the two sides of a ratio take turns within a run."""
 
 
 def seconds_per_call(work: Callable[[], object], run_s: float = RUN_S) -> float:
@@ -31,10 +34,17 @@ def seconds_per_call(work: Callable[[], object], run_s: float = RUN_S) -> float:
 
 
 def ratios(work: Callable[[], object], raw: Callable[[], object], runs: int = RUNS) -> list[float]:
-    """`work` over `raw`, run by run, the two in turn."""
+    """`work` over `raw`, run by run: the median of turns of a few milliseconds each, so that
+    another process that takes the core for a moment spoils a turn and not the run."""
     seconds_per_call(work, 0.02)
     seconds_per_call(raw, 0.02)
-    return [seconds_per_call(work) / seconds_per_call(raw) for _ in range(runs)]
+    turn_s = RUN_S / TURNS
+    return [
+        statistics.median(
+            seconds_per_call(work, turn_s) / seconds_per_call(raw, turn_s) for _ in range(TURNS)
+        )
+        for _ in range(runs)
+    ]
 
 
 def rates(work: Callable[[], object], runs: int = RUNS) -> list[float]:
