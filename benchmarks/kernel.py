@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.peer import DigitalBazaar
 from benchmarks.sample import CREATED, HOLDER, issuer_key, resident_credential
@@ -13,9 +14,9 @@ from credentials.dids import KeyResolver
 from credentials.issuer_keys import GivenKey
 from credentials.proofs import add_proof, derive, verify_proof
 from credentials.proofs.bbs_2023_values import DerivedValue
+from credentials.proofs.ecdsa_sd_2023 import BaseValue
 from credentials.sdjwt import KeyBinding, KeyBindingCheck, present
 from credentials.sdjwt.vc import issue_vc, verify_vc
-from schemas.scenario import load_scenario
 
 _HASH_DATA = bytes(64)
 """What the rdfc suites sign: two SHA-256 digests."""
@@ -92,28 +93,30 @@ def _against_digital_bazaar(side: str) -> Callable[[], list[float]]:
 
 
 def _selective(side: str) -> Callable[[], list[float]]:
+    """ecdsa-sd-2023: 30 statements that can be hidden, each with its signature; 3 claims shown."""
+
     def measure() -> list[float]:
         key, did, method = issuer_key("P-256")
         document = resident_credential(did)
         canonicalizer = default_canonicalizer()
         resolver = KeyResolver()
-        mandatory = load_scenario("resident-identity").mandatory_pointers
         shown = [f"/credentialSubject/{name}" for name in ("name", "sex", "ageOver18")]
 
-        def issue() -> dict[str, object]:
+        def issue() -> dict[str, Any]:
             return add_proof(
                 document,
                 cryptosuite="ecdsa-sd-2023",
                 signer=key,
                 verification_method=method,
                 created=CREATED,
-                mandatory_pointers=mandatory,
+                mandatory_pointers=("/issuer", "/credentialSchema"),
                 canonicalizer=canonicalizer,
             )
 
+        signed = issue()
+        assert len(BaseValue.decode(signed["proof"]["proofValue"]).signatures) == 30
         if side == "issue":
             return rates(issue)
-        signed = issue()
         if side == "derive":
             return rates(lambda: derive(signed, shown, canonicalizer=canonicalizer))
         derived = derive(signed, shown, canonicalizer=canonicalizer)
