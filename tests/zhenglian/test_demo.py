@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -134,3 +135,36 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert json.loads(ended.stdout)["error"]["code"] == "ZL-DEMO-FOLDER"
     assert (tmp_path / "precious.txt").read_text(encoding="utf-8") == "mine"
+
+
+def _servers_of(folder: Path) -> list[int]:
+    """Processes that still have the folder of a demonstration as their home."""
+    wanted = f"ZL_HOME={folder}/home".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # it ended, or is somebody else's
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+def test_its_servers_end_even_when_it_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "zhenglian", "demo", "--out", folder, "--json"],
+        env={k: v for k, v in os.environ.items() if not k.startswith("ZL_")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert any('"step": "nodes"' in line for line in demo.stdout)
+    assert len(_servers_of(folder)) >= 5
+    demo.kill()
+    demo.wait()
+    end = time.monotonic() + 30
+    while (left := _servers_of(folder)) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert left == []

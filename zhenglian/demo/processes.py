@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from schemas.errors import ExitCode, ZhenglianError
+from zhenglian.demo.tethered import PARENT
 
 START_S: Final = 30.0
 """Seconds for a server to say that it listens, on a slow machine."""
@@ -116,8 +117,11 @@ class Stage:
         log = self.logs / f"{name}.log"
         with log.open("a", encoding="utf-8") as errors:
             server = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-                [sys.executable, "-m", "zhenglian", *(str(a) for a in arguments), "--json"],
-                env=self.environ(home),
+                [
+                    *(sys.executable, "-m", "zhenglian.demo.tethered"),
+                    *(*(str(a) for a in arguments), "--json"),
+                ],
+                env={**self.environ(home), PARENT: str(os.getpid())},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
