@@ -3,7 +3,7 @@
 The front door chooses the language, loads only the role that was asked for (so that `zl wallet`
 does not wait for the issuer's server libraries), and turns every error into a sentence, a stable
 code and an exit code. It promises that no failure of the program itself can be mistaken for a
-verdict: exit code 1 means "rejected" and comes from nowhere else.
+verdict: exit code 1 is a refusal that some check has made, and comes from nowhere else.
 """
 
 import io
