@@ -11,6 +11,7 @@ from __future__ import annotations
 from credentials.errors.base import (
     CredentialError,
     CryptosuiteExperimental,
+    CryptosuiteLegacy,
     CryptosuiteUnknown,
     LimitExceeded,
     ProofMalformed,
@@ -200,6 +201,7 @@ __all__ = [
     "CredentialNotYetValid",
     "CryptosuiteExperimental",
     "CryptosuiteKeyMismatch",
+    "CryptosuiteLegacy",
     "CryptosuiteUnknown",
     "DidDeactivated",
     "DidDocumentMalformed",

@@ -52,3 +52,11 @@ class CryptosuiteExperimental(CryptosuiteUnknown):
 
     code = "ZL-CRYPTOSUITE-EXPERIMENTAL"
     message = "The cryptosuite {cryptosuite!r} is experimental and not accepted here."
+
+
+class CryptosuiteLegacy(CryptosuiteUnknown):
+    """A suite that others replaced, where the caller did not admit those."""
+
+    code = "ZL-CRYPTOSUITE-LEGACY"
+    message = "The cryptosuite {cryptosuite!r} is of the past and not accepted here."
+    hint = "Ask for a credential with a present cryptosuite."

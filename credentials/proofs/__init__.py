@@ -15,12 +15,19 @@ from credentials.proofs.integrity import (
     add_proof,
     verify_proof,
 )
-from credentials.proofs.table import ALL_CRYPTOSUITES, CRYPTOSUITES
+from credentials.proofs.table import (
+    ALL_CRYPTOSUITES,
+    CRYPTOSUITES,
+    WITH_EXPERIMENTAL,
+    WITH_LEGACY,
+)
 
 __all__ = [
     "ALL_CRYPTOSUITES",
     "CLOCK_SKEW",
     "CRYPTOSUITES",
+    "WITH_EXPERIMENTAL",
+    "WITH_LEGACY",
     "UnverifiedCredential",
     "VerifiedCredential",
     "VerifiedDocument",

@@ -25,6 +25,7 @@ from credentials.errors import (
     ControllerMismatch,
     CryptosuiteExperimental,
     CryptosuiteKeyMismatch,
+    CryptosuiteLegacy,
     CryptosuiteUnknown,
     DomainMismatch,
     ProofExpired,
@@ -35,13 +36,17 @@ from credentials.errors import (
     ProofTypeUnknown,
 )
 from credentials.keys import Signer
-from credentials.proofs.suite import Cryptosuite, ProofInput
-from credentials.proofs.table import ALL_CRYPTOSUITES, CRYPTOSUITES
+from credentials.proofs.suite import Cryptosuite, ProofForm, ProofInput
+from credentials.proofs.table import (
+    CRYPTOSUITES,
+    DATA_INTEGRITY,
+    EXPERIMENTAL,
+    LEGACY,
+    PROOF_FORMS,
+)
 from credentials.timestamps import format_timestamp, parse_timestamp
-from schemas.names import CONTEXT_V2
 
-PROOF_TYPE: Final = "DataIntegrityProof"
-DATA_INTEGRITY_CONTEXT: Final = "https://w3id.org/security/data-integrity/v2"
+DATA_INTEGRITY_CONTEXT: Final = DATA_INTEGRITY.context
 
 MAX_PROOFS: Final = 8
 """Proofs on one document; each costs a canonicalization. A real one has one or two."""
@@ -67,7 +72,7 @@ _MEMBERS: Final = frozenset(
         "verificationMethod",
     }
 )
-_TEXTS: Final = ("cryptosuite", "proofPurpose", "verificationMethod", "proofValue")
+_TEXTS: Final = ("proofPurpose", "verificationMethod", "proofValue")
 _OPTIONAL_TEXTS: Final = ("id", "challenge", "nonce")
 
 
@@ -134,7 +139,10 @@ def add_proof(
     if signer.public_key.type not in suite.key_types:
         raise CryptosuiteKeyMismatch(cryptosuite=cryptosuite, key_type=signer.public_key.type)
     split_key_url(verification_method)
-    proof: dict[str, Any] = {"type": PROOF_TYPE, "cryptosuite": cryptosuite}
+    form = PROOF_FORMS.get(cryptosuite, DATA_INTEGRITY)
+    proof: dict[str, Any] = {"type": form.type}
+    if form.suite is None:
+        proof["cryptosuite"] = cryptosuite
     if proof_id is not None:
         proof["id"] = proof_id
     proof["created"] = format_timestamp(created)
@@ -152,7 +160,7 @@ def add_proof(
         proof["previousProof"] = (
             previous_proof if isinstance(previous_proof, str) else list(previous_proof)
         )
-    secured = _with_context(document)
+    secured = _with_context(document, form)
     if suite.carries_context:
         proof["@context"] = secured["@context"]
     existing = _proofs(document) if "proof" in document else []
@@ -190,8 +198,9 @@ def verify_proof(
     reader = canonicalizer or default_canonicalizer()
     verified = []
     for proof in proofs:
+        name = _suite_name(proof)
         times = _check_shape(proof, document.get("@context"))
-        suite = _suite(proof["cryptosuite"], suites)
+        suite = _suite(name, suites)
         _check_options(proof, times, purpose=purpose, domain=domain, challenge=challenge, now=now)
         method = resolver.resolve(proof["verificationMethod"], purpose)
         # The resolver answers for its documents; an answer about another key is no answer.
@@ -213,10 +222,29 @@ def verify_proof(
 def _suite(name: str, suites: Mapping[str, Cryptosuite]) -> Cryptosuite:
     suite = suites.get(name)
     if suite is None:
-        if name in ALL_CRYPTOSUITES and name not in CRYPTOSUITES:
+        if name in EXPERIMENTAL:
             raise CryptosuiteExperimental(cryptosuite=name)
+        if name in LEGACY:
+            raise CryptosuiteLegacy(cryptosuite=name)
         raise CryptosuiteUnknown(cryptosuite=name[:64])
     return suite
+
+
+def _suite_name(proof: Mapping[str, Any]) -> str:
+    """VC-DI §2.1: `cryptosuite` names the suite, unless the type of the proof does."""
+    kind, name = proof.get("type"), proof.get("cryptosuite")
+    form = PROOF_FORMS.get(kind) if isinstance(kind, str) else None
+    if form is None:
+        raise ProofTypeUnknown
+    if form.suite is not None:
+        if name is not None:
+            raise ProofMalformed(reason="a proof of its type has no cryptosuite")
+        return form.suite
+    if not isinstance(name, str) or not name:
+        raise ProofMalformed(reason="cryptosuite is missing or not a text")
+    if name in PROOF_FORMS:  # a type of proofs is no cryptosuite
+        raise CryptosuiteUnknown(cryptosuite=name[:64])
+    return name
 
 
 def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -241,9 +269,7 @@ def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _check_shape(
     proof: Mapping[str, Any], context: object
 ) -> tuple[datetime | None, datetime | None]:
-    """VC-DI §2.1: required members, types of all members. Answers `created` and `expires`."""
-    if proof.get("type") != PROOF_TYPE:
-        raise ProofTypeUnknown
+    """VC-DI §2.1: members that every type has. Answers `created` and `expires`."""
     if not _MEMBERS.issuperset(proof):
         raise ProofMalformed(reason="it has a member that is not understood")
     for name in _TEXTS:
@@ -293,15 +319,15 @@ def _check_options(
         raise ProofExpired(expires=format_timestamp(expires))
 
 
-def _with_context(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A shallow copy whose context defines proofs (VC-DI §2.4.2, context injection)."""
+def _with_context(document: Mapping[str, Any], form: ProofForm) -> dict[str, Any]:
+    """A shallow copy whose context defines the proof (VC-DI §2.4.2, context injection)."""
     secured = dict(document)
     context = document.get("@context")
     listed = context if isinstance(context, list) else [context]
-    if CONTEXT_V2 not in listed and DATA_INTEGRITY_CONTEXT not in listed:
+    if form.context not in listed and not any(url in form.defined_by for url in listed):
         if context is None:
             raise ProofMalformed(reason="the document has no @context")
-        secured["@context"] = [*listed, DATA_INTEGRITY_CONTEXT]
+        secured["@context"] = [*listed, form.context]
     return secured
 
 

@@ -11,6 +11,20 @@ from credentials.keys import KeyType, PublicKey, Signer
 
 
 @dataclass(frozen=True, slots=True)
+class ProofForm:
+    """A type of proof: the context that defines it, and the suite if that follows from the type.
+
+    `suite` is None where the member `cryptosuite` names it (VC-DI §2.1); otherwise the proof has
+    no such member. `defined_by` are further contexts that define the type.
+    """
+
+    type: str
+    context: str
+    suite: str | None = None
+    defined_by: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ProofInput:
     """What a proof covers: the document without its proof, and the proof without its value.
 

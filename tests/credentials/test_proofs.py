@@ -180,7 +180,7 @@ def test_an_undefined_member_is_refused_though_the_canonical_form_is_the_same() 
     ("changes", "error"),
     [
         ({"type": None}, ProofTypeUnknown),
-        ({"type": "Ed25519Signature2020"}, ProofTypeUnknown),
+        ({"type": "Ed25519Signature2018"}, ProofTypeUnknown),
         ({"type": ["DataIntegrityProof"]}, ProofTypeUnknown),
         ({"cryptosuite": None}, ProofMalformed),
         ({"cryptosuite": "ecdsa-none"}, CryptosuiteUnknown),
