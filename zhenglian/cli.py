@@ -33,6 +33,7 @@ ROLES: Final[Mapping[str, tuple[str, str]]] = {
         "zhenglian.vc_api.cli",
         "The VC-API server: for test suites and for trying things out.",
     ),
+    "vc": ("zhenglian.vc.cli", "Credentials as files: verify, derive, issue; no server, no chain."),
     "verifier": ("verifier.cli", "The department's desk: ask, scan, verify."),
     "wallet": ("wallet.cli", "The citizen's wallet; alone, it opens the terminal app."),
 }
