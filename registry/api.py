@@ -100,12 +100,12 @@ def build_app(sequencer: Sequencer) -> FastAPI:
             body = await read_body(request, MAX_LIST_BYTES)
         except TooLarge as error:
             raise SubmissionMalformed(reason="the status list is too large") from error
-        await run_in_threadpool(chains.put_document, digest, body)
+        await run_in_threadpool(chains.documents.put, digest, body)
         return JSONResponse({"digest": digest}, 201)
 
     @app.get("/status-lists/{digest}")
     def get_status_list(digest: str) -> Response:
-        data = chains.document(digest)
+        data = chains.documents.get(digest)
         if data is None:
             raise EntryUnknown(origin="status-lists")
         return Response(data, headers=_IMMUTABLE, media_type="application/json")

@@ -1,67 +1,33 @@
-"""The main chain and its side chains: the door for submissions, and the checkpoints between them.
+"""The main chain and its side chains: their open logs, and the checkpoints between them.
 
-A submission is checked at the door by the rules that the nodes apply later, so nothing gets in
-that would make the nodes refuse the chain. Rules change between checkpoints only: before a
-governance entry is added, all side chains are checkpointed under the rules before it. So every
-side entry is judged, by everybody and for ever, under exactly the rules it was accepted under.
-
-Guaranteed: an answer to `add` means durable and sequenced. This is the *sequencer's* code; a
-dishonest sequencer would run another one, which is why nodes check everything again.
+Rules change between checkpoints only: before a governance entry is added, all side chains are
+checkpointed under the rules before it. What may be added at all is decided by `registry.door`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-
-import rfc8785
+from typing import Final
 
 from credentials.dids import key_url
-from credentials.errors import CredentialError
 from credentials.keys import PrivateKey
-from credentials.proofs import verify_proof
 from registry.catalogue import Catalogue
-from registry.entries import (
-    Entry,
-    document_digest,
-    encode_digest,
-    encode_time,
-    is_digest,
-    make_entry,
-)
-from registry.errors import (
-    ChainInvalid,
-    EntryMalformed,
-    NotPermitted,
-    OriginUnknown,
-    RegistryExists,
-    StoreFailed,
-    StoreFull,
-    SubmissionMalformed,
-)
-from registry.following import SEAL_TOLERANCE, Progress, check_follows
+from registry.documents import Documents
+from registry.door import Added, Door, ForwardClock, append
+from registry.entries import Entry, encode_digest, make_entry
+from registry.errors import ChainInvalid, NotPermitted, OriginUnknown, RegistryExists
+from registry.following import Progress
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.governance import Governance, lists_digest
 from registry.log import Log
 from registry.note import ED25519, NoteSigner, VerifierKey
 from registry.submission import Submission, seal
-from registry.trust.load import MAX_LIST_BYTES
-from schemas.durable import replace_file
-
-DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
-"""How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
-no two submitters with wrong clocks, let in at once, can make the nodes refuse the chain."""
 
 CHAINS: Final = "chains"
-DOCUMENTS: Final = "status-lists"
-_NO_SPACE: Final = 28
 
 
 @dataclass(frozen=True)
@@ -79,48 +45,6 @@ class SequencerKeys:
 def log_signer(origin: str, key: PrivateKey) -> NoteSigner:
     """A log's signer: its key bears the name of the log (tlog-checkpoint)."""
     return NoteSigner(VerifierKey(origin, ED25519, key.public_key.raw), key.sign)
-
-
-@dataclass(frozen=True)
-class Added:
-    """The answer to a submission: where its entries stand."""
-
-    indices: tuple[int, ...]
-    repeated: bool
-
-
-class _Gate:
-    """Many may add at once; a change of rules waits for them and keeps the next ones out."""
-
-    def __init__(self) -> None:
-        self._state = threading.Condition()
-        self._inside = 0
-        self._closed = False
-
-    @contextmanager
-    def passing(self) -> Iterator[None]:
-        with self._state:
-            self._state.wait_for(lambda: not self._closed)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._state:
-                self._inside -= 1
-                self._state.notify_all()
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        with self._state:
-            self._state.wait_for(lambda: not self._closed)
-            self._closed = True
-            self._state.wait_for(lambda: self._inside == 0)
-        try:
-            yield
-        finally:
-            with self._state:
-                self._closed = False
-                self._state.notify_all()
 
 
 def chain_folder(home: Path, genesis: Genesis, origin: str) -> Path:
@@ -170,12 +94,8 @@ class Chains:
         self.home = home
         self.genesis: Final = genesis
         self._keys = keys
-        self._now = now
-        self._clock_lock = threading.Lock()
-        self._latest = genesis.created
-        self._gate = _Gate()
+        self._clock = ForwardClock(now, genesis.created)
         self._main_lock = threading.RLock()
-        self._status_locks: dict[str, threading.Lock] = {}
         self.logs: dict[str, Log] = {}
         self.catalogue = Catalogue(home)
         try:
@@ -188,11 +108,21 @@ class Chains:
         except BaseException:
             self.close()
             raise
+        self.documents = Documents(
+            home, catalogue=self.catalogue, governance=self.governance, now=now
+        )
+        self.door = Door(
+            genesis,
+            logs=self.logs,
+            catalogue=self.catalogue,
+            governance=self.governance,
+            clock=self._clock,
+            rules=self._add_rules,
+        )
 
     def _open(self, origin: str) -> Log:
         folder = chain_folder(self.home, self.genesis, origin)
         self.logs[origin] = Log.open(folder, origin=origin, signer=self._keys.signer(origin))
-        self._status_locks[origin] = threading.Lock()
         return self.logs[origin]
 
     def close(self) -> None:
@@ -207,80 +137,21 @@ class Chains:
             raise OriginUnknown(origin=origin)
         return self.logs[origin]
 
-    # The door
-
     def add(self, origin: str, body: bytes) -> Added:
-        """Take in a submission. Returns when it is durable and sequenced.
+        """Take in a submission: `Door.add`."""
+        return self.door.add(origin, body)
 
-        Raises OriginUnknown, SubmissionMalformed, EntryMalformed, NotPermitted, SealInvalid,
-        EntriesDuplicate and the log's own errors; then nothing was added.
-        """
-        log = self.log(origin)
-        submission = Submission.parse(origin, body)
-        known = [log.view.index_of(entry.leaf_hash) for entry in submission.entries[:1]]
-        if known[0] is not None:
-            # Perhaps an answer that got lost: a repetition needs no permission and no fresh seal.
-            indices = [log.view.index_of(entry.leaf_hash) for entry in submission.entries]
-            found = tuple(index for index in indices if index is not None)
-            if len(found) == len(indices):
-                self._check_in_force(log, submission, found)
-                return Added(found, repeated=True)
-        if log is self.main:
-            return self._add_rules(submission)
-        with self._gate.passing():
-            if all(entry.kind != "status" for entry in submission.entries):
-                self._permit(submission, Progress(sealed=self.catalogue.sealed(origin)))
-                return self._append(log, submission)
-            with self._status_locks[origin]:
-                log.integrate()
-                self.catalogue.catch_up(log.view, log.view.size)
-                lists = self.catalogue.lists(origin, log.view.size)
-                self._permit(
-                    submission, Progress(sealed=self.catalogue.sealed(origin), lists=lists)
-                )
-                return self._append(log, submission)
-
-    def _check_in_force(self, log: Log, submission: Submission, found: tuple[int, ...]) -> None:
-        """Do not say "it is there" of a rule that a later entry has replaced."""
-        if log is not self.main:
-            return
-        for index, entry in zip(found, submission.entries, strict=True):
-            if not self.governance.in_force(index, entry):
-                raise NotPermitted(
-                    submitter=submission.submitter,
-                    origin=log.origin,
-                    reason=f"entry {index} said this and was replaced since; state another start",
-                )
-
-    def _time(self) -> datetime:
-        """The clock, which here never goes back: seals are judged by it, and it makes some."""
-        with self._clock_lock:
-            self._latest = max(self._latest, self._now())
-            return self._latest
-
-    def _permit(self, submission: Submission, chain: Progress) -> None:
-        now = self._time()
-        wrong = check_follows(chain, submission, now)
-        if abs(submission.time - now) > DOOR_TOLERANCE:
-            wrong = f"sealed at {encode_time(submission.time)}, too far from {encode_time(now)}"
-        if wrong:
-            raise NotPermitted(
-                submitter=submission.submitter, origin=submission.origin, reason=wrong
-            )
-        self.governance.permit(submission)
-
-    def _append(self, log: Log, submission: Submission) -> Added:
-        answer = log.add([entry.raw for entry in submission.entries], submission.seal.raw)
-        return Added(answer.indices, answer.repeated)
+    # The rules
 
     def _add_rules(self, submission: Submission) -> Added:
+        """Record governance entries; all side chains are checkpointed under the old rules first."""
         origin = self.genesis.origin
 
         def refuse(reason: str) -> NotPermitted:
             return NotPermitted(submitter=submission.submitter, origin=origin, reason=reason)
 
-        with self._main_lock, self._gate.closed():
-            self._permit(submission, Progress(sealed=self.catalogue.sealed(origin)))
+        with self._main_lock, self.door.gate.closed():
+            self.door.permit(submission, Progress(sealed=self.catalogue.sealed(origin)))
             trial = Governance.replay(self.genesis, self.catalogue.rules(self.main.size))
             for offset, entry in enumerate(submission.entries):
                 if entry.kind in ("checkpoint", "genesis"):
@@ -292,7 +163,7 @@ class Chains:
                 except ChainInvalid as error:
                     raise refuse(str(error.params["reason"])) from error
             self._checkpoint_sides()
-            added = self._append(self.main, submission)
+            added = append(self.main, submission)
             self._catch_up_main()
             return added
 
@@ -343,9 +214,9 @@ class Chains:
             submitter=self.genesis.operator,
             key_url=key_url(self._keys.operator.public_key),
             signer=self._keys.operator,
-            now=self._time(),
+            now=self._clock(),
         )
-        added = self._append(self.main, submission)
+        added = append(self.main, submission)
         if added.indices != tuple(range(base, base + len(entries))):
             raise ChainInvalid(
                 origin=self.genesis.origin, index=base, reason="somebody else writes to it"
@@ -367,57 +238,3 @@ class Chains:
             heads=dict(heads),
             lists=lists_digest(self.catalogue.lists(log.origin, checkpoint.size)),
         )
-
-    # Status list credentials
-
-    def put_document(self, digest: str, data: bytes) -> None:
-        """Keep the status list credential that an entry on a side chain names by `digest`.
-
-        Raises SubmissionMalformed, EntryMalformed, and NotPermitted unless an entry names it or
-        an accredited issuer signed it: strangers cannot fill the disk.
-        """
-        if len(data) > MAX_LIST_BYTES:
-            raise SubmissionMalformed(reason=f"a status list of more than {MAX_LIST_BYTES} bytes")
-        try:
-            document = json.loads(data)
-            canonical = rfc8785.dumps(document)
-            fits = isinstance(document, dict) and document_digest(document) == digest
-        except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
-            raise EntryMalformed(reason="the status list is not JSON") from error
-        if canonical != data or not fits:
-            raise EntryMalformed(reason="the status list is not canonical or has another digest")
-        if not (self.catalogue.has_digest(digest) or self._is_of_issuer(document)):
-            raise NotPermitted(
-                submitter="?", origin=DOCUMENTS, reason="no accredited issuer has signed it"
-            )
-        path = self.home / DOCUMENTS / f"{digest}.json"
-        try:
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, data, mode=0o644)
-        except OSError as error:
-            if error.errno == _NO_SPACE:
-                raise StoreFull(store=DOCUMENTS) from error
-            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
-
-    def _is_of_issuer(self, document: Mapping[str, Any]) -> bool:
-        try:
-            verified = verify_proof(document, resolver=self.governance.resolver, now=self._now())
-        except CredentialError:
-            return False
-        signers = {proof.method.controller for proof in verified.proofs}
-        return signers <= self.governance.issuers.keys()
-
-    def document(self, digest: str) -> bytes | None:
-        """The bytes of a status list credential by its digest, checked against it."""
-        if not is_digest(digest):  # it becomes a file name
-            return None
-        try:
-            data = (self.home / DOCUMENTS / f"{digest}.json").read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
-        try:
-            return data if document_digest(json.loads(data)) == digest else None
-        except (ValueError, RecursionError, rfc8785.CanonicalizationError):
-            return None  # a damaged file is as good as none: its status is unknown

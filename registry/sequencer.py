@@ -185,7 +185,7 @@ class Sequencer:
     def _lacks_documents(self, bundle: TrustBundle) -> bool:
         held = {snapshot.digest for snapshot in bundle.status_lists()}
         return any(
-            entry["digest"] not in held and self.chains.document(entry["digest"]) is not None
+            entry["digest"] not in held and self.chains.documents.get(entry["digest"]) is not None
             for origin in bundle.chains
             for _, entry in self.chains.catalogue.lists(origin, bundle.size_of(origin)).values()
         )
@@ -213,7 +213,7 @@ class Sequencer:
             entries=entries,
             path=lambda index: main.inclusion_proof(index, size),
             sides=sides,
-            document=self.chains.document,
+            document=self.chains.documents.get,
         )
 
     def _side_parts(self, origin: str, size: int) -> SideParts:

@@ -1,0 +1,103 @@
+"""The status list credentials that entries on the chain name by digest.
+
+Guaranteed: what is handed out has the digest it is asked by, and nothing is kept that no entry
+names and no accredited issuer signed, so strangers cannot fill the disk. Whether a list is the
+newest of its address is on the chain, not here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import rfc8785
+
+from credentials.errors import CredentialError
+from credentials.proofs import verify_proof
+from registry.catalogue import Catalogue
+from registry.entries import document_digest, is_digest
+from registry.errors import (
+    EntryMalformed,
+    NotPermitted,
+    StoreFailed,
+    StoreFull,
+    SubmissionMalformed,
+)
+from registry.governance import Governance
+from registry.trust.load import MAX_LIST_BYTES
+from schemas.durable import replace_file
+
+DOCUMENTS: Final = "status-lists"
+_NO_SPACE: Final = 28
+
+
+class Documents:
+    """The documents of one registry, in a folder."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        catalogue: Catalogue,
+        governance: Governance,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._folder = home / DOCUMENTS
+        self._catalogue = catalogue
+        self._governance = governance
+        self._now = now
+
+    def put(self, digest: str, data: bytes) -> None:
+        """Keep the status list credential that an entry on a side chain names by `digest`.
+
+        Raises SubmissionMalformed, EntryMalformed, and NotPermitted unless an entry names it or
+        an accredited issuer signed it.
+        """
+        if len(data) > MAX_LIST_BYTES:
+            raise SubmissionMalformed(reason=f"a status list of more than {MAX_LIST_BYTES} bytes")
+        try:
+            document = json.loads(data)
+            canonical = rfc8785.dumps(document)
+            fits = isinstance(document, dict) and document_digest(document) == digest
+        except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+            raise EntryMalformed(reason="the status list is not JSON") from error
+        if canonical != data or not fits:
+            raise EntryMalformed(reason="the status list is not canonical or has another digest")
+        if not (self._catalogue.has_digest(digest) or self._is_of_issuer(document)):
+            raise NotPermitted(
+                submitter="?", origin=DOCUMENTS, reason="no accredited issuer has signed it"
+            )
+        try:
+            self._folder.mkdir(exist_ok=True)
+            replace_file(self._folder / f"{digest}.json", data, mode=0o644)
+        except OSError as error:
+            if error.errno == _NO_SPACE:
+                raise StoreFull(store=DOCUMENTS) from error
+            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
+
+    def _is_of_issuer(self, document: Mapping[str, Any]) -> bool:
+        try:
+            verified = verify_proof(document, resolver=self._governance.resolver, now=self._now())
+        except CredentialError:
+            return False
+        signers = {proof.method.controller for proof in verified.proofs}
+        return signers <= self._governance.issuers.keys()
+
+    def get(self, digest: str) -> bytes | None:
+        """The bytes of a status list credential by its digest, checked against it."""
+        if not is_digest(digest):  # it becomes a file name
+            return None
+        try:
+            data = (self._folder / f"{digest}.json").read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
+        try:
+            return data if document_digest(json.loads(data)) == digest else None
+        except (ValueError, RecursionError, rfc8785.CanonicalizationError):
+            return None  # a damaged file is as good as none: its status is unknown
