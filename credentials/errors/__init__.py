@@ -16,6 +16,7 @@ from credentials.errors.base import (
     LimitExceeded,
     ProofMalformed,
     SignatureInvalid,
+    SuiteOptionsRefused,
 )
 from credentials.errors.bbs import (
     AnchorHidden,
@@ -293,6 +294,7 @@ __all__ = [
     "StatusListTooShort",
     "StatusPurposeMismatch",
     "StatusTypeUnsupported",
+    "SuiteOptionsRefused",
     "TermUndefined",
     "TokenClaimMissing",
     "TokenExpired",

@@ -60,3 +60,15 @@ class CryptosuiteLegacy(CryptosuiteUnknown):
     code = "ZL-CRYPTOSUITE-LEGACY"
     message = "The cryptosuite {cryptosuite!r} is of the past and not accepted here."
     hint = "Ask for a credential with a present cryptosuite."
+
+
+class SuiteOptionsRefused(CredentialError):
+    """Options of one cryptosuite met another, or those of one step another step.
+
+    When verifying: what they demand cannot be judged on this document, so it is not verified.
+    """
+
+    code = "ZL-CRYPTOSUITE-OPTIONS"
+    exit_code = ExitCode.REJECTED
+    message = "The cryptosuite {cryptosuite} does not have what was asked of it."
+    hint = "Ask only for what the cryptosuite of the document has."

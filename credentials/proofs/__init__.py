@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from credentials.proofs.bbs_2023_options import BbsChecking, BbsIssuing, BbsShowing
 from credentials.proofs.credential import (
     UnverifiedCredential,
     VerifiedCredential,
@@ -15,6 +16,7 @@ from credentials.proofs.integrity import (
     add_proof,
     verify_proof,
 )
+from credentials.proofs.suite import SuiteOptions
 from credentials.proofs.table import (
     ALL_CRYPTOSUITES,
     CRYPTOSUITES,
@@ -28,6 +30,10 @@ __all__ = [
     "CRYPTOSUITES",
     "WITH_EXPERIMENTAL",
     "WITH_LEGACY",
+    "BbsChecking",
+    "BbsIssuing",
+    "BbsShowing",
+    "SuiteOptions",
     "UnverifiedCredential",
     "VerifiedCredential",
     "VerifiedDocument",

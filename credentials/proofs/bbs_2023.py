@@ -14,7 +14,7 @@ mandatory statements, the number of statements and the labels of the shown nodes
 every derived form; an issuer that makes them unique to a person (a status index, a subject
 identifier, a time in seconds) undoes the unlinkability. A derived proof can be shown again by
 whoever saw it, unless it is bound to an occasion by `presentation_header`, which the verifier must
-compare (`verify_derived`). BBS arithmetic here is not constant-time (`credentials.bbs`). The
+name (`BbsChecking`). BBS arithmetic here is not constant-time (`credentials.bbs`). The
 features beyond the baseline rest on drafts that still move.
 
 Where the text of VC-DI-BBS (April 2025) and its vectors disagree, this follows the vectors:
@@ -35,7 +35,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from credentials import bbs
 from credentials.bbs import Opening, RandomScalars
@@ -51,8 +51,10 @@ from credentials.errors import (
     NothingDisclosed,
     ProofMalformed,
     SignatureInvalid,
+    SuiteOptionsRefused,
 )
 from credentials.keys import KeyType, PublicKey, Signer, StatementSigner
+from credentials.proofs.bbs_2023_options import NAME, BbsChecking, BbsIssuing, BbsShowing
 from credentials.proofs.bbs_2023_values import (
     BASELINE,
     HOLDER_BINDING,
@@ -71,11 +73,10 @@ from credentials.proofs.selective import (
     select_document,
     shuffled_labels,
 )
-from credentials.proofs.suite import ProofInput
-
-NAME: Final = "bbs-2023"
+from credentials.proofs.suite import ProofInput, SuiteOptions
 
 _KEY_TYPE: Final[KeyType] = "Bls12381G2"
+_Options = TypeVar("_Options", BbsIssuing, BbsShowing, BbsChecking)
 
 
 # Base proofs
@@ -372,26 +373,82 @@ def _mandatory_hash(lines: Iterable[str]) -> bytes:
 
 @dataclass(frozen=True)
 class BbsSuite:
-    """bbs-2023 as the framework of `credentials.proofs` sees it: the baseline, and derived proofs
-    with holder binding. What needs a holder's secret or a context has functions of its own below.
+    """bbs-2023 as the framework of `credentials.proofs` sees it.
+
+    Without options: the baseline, and derived proofs without pseudonyms, for any occasion.
     """
 
+    options: BbsIssuing | BbsShowing | BbsChecking | None = None
     name: str = NAME
     key_types: frozenset[KeyType] = frozenset({_KEY_TYPE})
     carries_context: bool = False
 
+    def with_options(self, options: SuiteOptions) -> BbsSuite:
+        if not isinstance(options, BbsIssuing | BbsShowing | BbsChecking):
+            raise SuiteOptionsRefused(cryptosuite=NAME)
+        return BbsSuite(options)
+
+    def _for(self, step: type[_Options]) -> _Options:
+        """The options of this step. Those of another cannot be met in it."""
+        if self.options is None:
+            return step()
+        if not isinstance(self.options, step):
+            raise SuiteOptionsRefused(cryptosuite=NAME)
+        return self.options
+
     def sign(
         self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
     ) -> str:
-        return sign_base(proof_input, signer, mandatory_pointers)
+        asked = self._for(BbsIssuing)
+        return sign_base(
+            proof_input,
+            signer,
+            mandatory_pointers,
+            commitment=asked.commitment,
+            pseudonyms=asked.pseudonyms,
+            hmac_key=asked.hmac_key,
+            nym_entropy=asked.nym_entropy,
+        )
 
     def verify(
         self, proof_input: ProofInput, proof_value: str, key: PublicKey, *, accept_base: bool
     ) -> None:
+        asked = self._for(BbsChecking)
         if accept_base and is_base_value(proof_value):
-            check_base(proof_input, proof_value, key)
-        else:
-            check_derived(proof_input, proof_value, key)
+            if asked.presentation_header is not None or asked.nym_domain is not None:
+                raise SuiteOptionsRefused(cryptosuite=NAME)  # nothing was shown to anybody yet
+            check_base(proof_input, proof_value, key, asked.holder)
+            return
+        if asked.holder is not None:
+            raise SuiteOptionsRefused(cryptosuite=NAME)  # whose a derived proof is, nobody can say
+        derived = check_derived(proof_input, proof_value, key, nym_domain=asked.nym_domain)
+        _check_occasion(derived, asked.presentation_header)
+
+    def derive(
+        self,
+        document: Mapping[str, Any],
+        selective_pointers: Iterable[str],
+        canonicalizer: Canonicalizer,
+    ) -> dict[str, Any]:
+        asked = self._for(BbsShowing)
+        return derive_proof(
+            document,
+            selective_pointers=selective_pointers,
+            canonicalizer=canonicalizer,
+            presentation_header=asked.presentation_header,
+            holder=asked.holder,
+            nym_domain=asked.nym_domain,
+            random_scalars=asked.random_scalars,
+        )
+
+
+def pseudonym_of(proof: Mapping[str, Any]) -> bytes | None:
+    """The holder's name in the context that the verifier asked for, or None if there is none.
+
+    `proof` must be one that was verified with that context (`VerifiedProof.proof`): nothing is
+    verified here. Raises ProofMalformed for what is no derived proof.
+    """
+    return DerivedValue.decode(proof.get("proofValue")).pseudonym
 
 
 BBS_2023: Final = BbsSuite()
@@ -470,11 +527,15 @@ def verify_derived(
         public_key,
         nym_domain=nym_domain,
     )
+    _check_occasion(derived, presentation_header)
+    return derived
+
+
+def _check_occasion(derived: DerivedValue, presentation_header: bytes | None) -> None:
     if presentation_header is not None and not hmac.compare_digest(
         presentation_header, derived.presentation_header
     ):
         raise ChallengeMismatch
-    return derived
 
 
 def verify_base(

@@ -12,7 +12,7 @@ from credentials.dids import ASSERTION, Resolver
 from credentials.errors import ControllerMismatch
 from credentials.model import CURRENT_MODEL, Model, check_credential, credential_types, issuer_id
 from credentials.proofs.integrity import VerifiedDocument, verify_proof
-from credentials.proofs.suite import Cryptosuite
+from credentials.proofs.suite import Cryptosuite, SuiteOptions
 from credentials.proofs.table import CRYPTOSUITES
 from credentials.related_resources import check_related_resources, held_by
 
@@ -50,6 +50,7 @@ def verify_credential(
     canonicalizer: Canonicalizer | None = None,
     suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
     models: frozenset[Model] = CURRENT_MODEL,
+    suite_options: SuiteOptions | None = None,
 ) -> VerifiedCredential:
     """Verify that `credential` is one, and that its issuer made every proof on it.
 
@@ -70,6 +71,7 @@ def verify_credential(
         accept_base=accept_base,
         canonicalizer=canonicalizer,
         suites=suites,
+        suite_options=suite_options,
     )
     # VC-DI §5.9 leaves the link between issuer and key to the application. Here it is
     # identity: without this check, anyone's valid signature under another's name would pass.

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.errors import CryptosuiteUnknown, ProofMalformed, ProofMissing
-from credentials.proofs import bbs_2023, ecdsa_sd_2023
-
-# The suites that can leave something out; another one adds a line.
-_DERIVE: Final[Mapping[str, Callable[..., dict[str, Any]]]] = MappingProxyType(
-    {
-        ecdsa_sd_2023.NAME: ecdsa_sd_2023.derive_proof,
-        bbs_2023.NAME: bbs_2023.derive_proof,
-    }
-)
+from credentials.proofs.suite import Cryptosuite, DisclosingSuite, SuiteOptions, configured
+from credentials.proofs.table import CRYPTOSUITES
 
 
 def derive(
@@ -24,14 +16,17 @@ def derive(
     selective_pointers: Iterable[str],
     *,
     canonicalizer: Canonicalizer | None = None,
+    suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
+    suite_options: SuiteOptions | None = None,
 ) -> dict[str, Any]:
     """What `document` shows when its holder shows the mandatory and the `selective_pointers`.
 
     The document carries one base proof of a selective-disclosure suite, which the holder checked
     on receipt (`verify_credential(…, accept_base=True)`); it is not checked again here.
+    `suite_options` are what that suite is asked beyond the pointers.
 
-    Raises CryptosuiteUnknown for a suite that always shows everything, PointerUnknown,
-    PointerInvalid, NothingDisclosed, ProofMissing, ProofMalformed.
+    Raises CryptosuiteUnknown for a suite that always shows everything, SuiteOptionsRefused,
+    PointerUnknown, PointerInvalid, NothingDisclosed, ProofMissing, ProofMalformed.
     """
     proof = document.get("proof")
     if proof is None:
@@ -40,12 +35,9 @@ def derive(
         proof = proof[0]
     if not isinstance(proof, Mapping):
         raise ProofMalformed(reason="the document must have exactly one")
-    suite = proof.get("cryptosuite")
-    function = _DERIVE.get(suite) if isinstance(suite, str) else None
-    if function is None:
-        raise CryptosuiteUnknown(cryptosuite=str(suite)[:64])
-    return function(
-        document,
-        selective_pointers=selective_pointers,
-        canonicalizer=canonicalizer or default_canonicalizer(),
-    )
+    name = proof.get("cryptosuite")
+    suite = suites.get(name) if isinstance(name, str) else None
+    suite = None if suite is None else configured(suite, suite_options)
+    if not isinstance(suite, DisclosingSuite):
+        raise CryptosuiteUnknown(cryptosuite=str(name)[:64])
+    return suite.derive(document, selective_pointers, canonicalizer or default_canonicalizer())

@@ -414,6 +414,16 @@ class EcdsaSdSuite:
         else:
             check_derived(proof_input, proof_value, key)
 
+    def derive(
+        self,
+        document: Mapping[str, Any],
+        selective_pointers: Iterable[str],
+        canonicalizer: Canonicalizer,
+    ) -> dict[str, Any]:
+        return derive_proof(
+            document, selective_pointers=selective_pointers, canonicalizer=canonicalizer
+        )
+
 
 ECDSA_SD_2023: Final = EcdsaSdSuite()
 

@@ -34,9 +34,16 @@ from credentials.errors import (
     ProofMissing,
     ProofPurposeMismatch,
     ProofTypeUnknown,
+    SuiteOptionsRefused,
 )
 from credentials.keys import Signer
-from credentials.proofs.suite import Cryptosuite, ProofForm, ProofInput
+from credentials.proofs.suite import (
+    Cryptosuite,
+    ProofForm,
+    ProofInput,
+    SuiteOptions,
+    configured,
+)
 from credentials.proofs.table import (
     CRYPTOSUITES,
     DATA_INTEGRITY,
@@ -125,17 +132,20 @@ def add_proof(
     previous_proof: str | Sequence[str] | None = None,
     canonicalizer: Canonicalizer | None = None,
     suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
+    suite_options: SuiteOptions | None = None,
 ) -> dict[str, Any]:
     """A copy of `document` with one more proof (VC-DI §4.2, §4.3).
 
     A document that has proofs gets a proof set; with `previous_proof`, the new proof also covers
     the proofs of those ids. `mandatory_pointers` are for selective-disclosure suites: what every
-    derived form shows. `suites` are those that may be used.
+    derived form shows. `suites` are those that may be used, `suite_options` what the chosen one
+    is asked beyond that.
 
-    Raises CryptosuiteUnknown, CryptosuiteExperimental, CryptosuiteKeyMismatch, ProofMalformed,
-    DidMalformed, and what canonicalization refuses (DocumentRefused and others).
+    Raises CryptosuiteUnknown, CryptosuiteExperimental, CryptosuiteLegacy, SuiteOptionsRefused,
+    CryptosuiteKeyMismatch, ProofMalformed, DidMalformed, and what canonicalization refuses
+    (DocumentRefused and others).
     """
-    suite = _suite(cryptosuite, suites)
+    suite = configured(_suite(cryptosuite, suites), suite_options)
     if signer.public_key.type not in suite.key_types:
         raise CryptosuiteKeyMismatch(cryptosuite=cryptosuite, key_type=signer.public_key.type)
     split_key_url(verification_method)
@@ -183,12 +193,14 @@ def verify_proof(
     accept_base: bool = False,
     canonicalizer: Canonicalizer | None = None,
     suites: Mapping[str, Cryptosuite] = CRYPTOSUITES,
+    suite_options: SuiteOptions | None = None,
 ) -> VerifiedDocument:
     """Verify every proof of `document` (VC-DI §4.4, §4.5).
 
     `now` judges `created`, `expires` and the life of the key. `accept_base` admits the base form
     of a selective-disclosure proof, which only its holder should ever see. `suites` are those
-    that count.
+    that count. `suite_options` are demands on the proofs of their suite, of which there must be
+    one.
 
     Raises a subclass of CredentialError named by its cause.
     """
@@ -196,11 +208,17 @@ def verify_proof(
         raise ValueError("a naive datetime names no instant")
     proofs = _proofs(document)
     reader = canonicalizer or default_canonicalizer()
+    if suite_options is not None and all(
+        proof.get("cryptosuite") != suite_options.cryptosuite for proof in proofs
+    ):
+        raise SuiteOptionsRefused(cryptosuite=suite_options.cryptosuite)
     verified = []
     for proof in proofs:
         name = _suite_name(proof)
         times = _check_shape(proof, document.get("@context"))
         suite = _suite(name, suites)
+        if suite_options is not None and suite_options.cryptosuite == name:
+            suite = configured(suite, suite_options)
         _check_options(proof, times, purpose=purpose, domain=domain, challenge=challenge, now=now)
         method = resolver.resolve(proof["verificationMethod"], purpose)
         # The resolver answers for its documents; an answer about another key is no answer.

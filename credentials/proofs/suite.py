@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from credentials.canonical import Canonicalizer
+from credentials.errors import SuiteOptionsRefused
 from credentials.keys import KeyType, PublicKey, Signer
 
 
@@ -36,6 +37,16 @@ class ProofInput:
     document: Mapping[str, Any]
     options: Mapping[str, Any]
     canonicalizer: Canonicalizer
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What a caller asks of one suite beyond what all of them can be asked.
+
+    A suite that has such options declares classes of its own and takes them by `with_options`.
+    """
+
+    cryptosuite: ClassVar[str]
 
 
 class Cryptosuite(Protocol):
@@ -70,3 +81,36 @@ class Cryptosuite(Protocol):
         suite will do. Only a holder who receives a credential has a reason to say so.
         """
         ...
+
+
+@runtime_checkable
+class ConfigurableSuite(Protocol):
+    """A suite that has options."""
+
+    def with_options(self, options: SuiteOptions) -> Cryptosuite:
+        """The suite that does what `options` say. Raises SuiteOptionsRefused for others."""
+        ...
+
+
+@runtime_checkable
+class DisclosingSuite(Protocol):
+    """A suite whose holder can leave something out."""
+
+    def derive(
+        self,
+        document: Mapping[str, Any],
+        selective_pointers: Iterable[str],
+        canonicalizer: Canonicalizer,
+    ) -> dict[str, Any]:
+        """The derived form of a document with one base proof of this suite."""
+        ...
+
+
+def configured(suite: Cryptosuite, options: SuiteOptions | None) -> Cryptosuite:
+    """`suite` with `options`. Raises SuiteOptionsRefused unless they are options of this suite:
+    one that was passed over could have been a condition."""
+    if options is None:
+        return suite
+    if options.cryptosuite != suite.name or not isinstance(suite, ConfigurableSuite):
+        raise SuiteOptionsRefused(cryptosuite=suite.name)
+    return suite.with_options(options)

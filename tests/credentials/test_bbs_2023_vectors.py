@@ -1,4 +1,5 @@
-"""bbs-2023 against the W3C's vectors: every intermediate step, byte for byte.
+"""bbs-2023 against the W3C's vectors: every intermediate step, byte for byte, and the whole
+through the general functions, which carry the options of the suite.
 
 Five cases: the baseline twice, holder binding, pseudonym, and both.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +24,16 @@ from credentials.bbs.ciphersuite import API_ID, EXPAND, expand_message, messages
 from credentials.bbs.encoding import CommitmentProof
 from credentials.canonical import Canonicalizer
 from credentials.contexts import bundled_contexts
+from credentials.dids import KeyResolver
 from credentials.keys import PrivateKey, PublicKey
+from credentials.proofs import (
+    BbsChecking,
+    BbsIssuing,
+    BbsShowing,
+    add_proof,
+    derive,
+    verify_proof,
+)
 from credentials.proofs import bbs_2023 as suite
 from credentials.proofs.bbs_2023_values import PSEUDONYM, BaseValue, DerivedValue
 from credentials.proofs.selective import (
@@ -33,6 +44,7 @@ from credentials.proofs.selective import (
     shuffled_labels,
     step_into,
 )
+from credentials.timestamps import parse_timestamp
 
 VECTORS = Path(os.environ.get("ZL_VECTORS", Path(__file__).parents[3] / "shared" / "vectors"))
 SUITE = VECTORS / "w3c-vc-di-bbs"
@@ -374,3 +386,66 @@ def test_statements_that_the_verifier_sees(case: str) -> None:
     value = DerivedValue.decode(proof["proofValue"])
     lines = suite._relabelled(suite._input(unsecured, proof, canonicalizer()), value)
     assert lines == load(case, "verifyNQuads")
+
+
+# Through the general functions
+
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def test_the_general_functions_issue_the_same(case: str) -> None:
+    config = options(case)
+    created = parse_timestamp(config["created"])
+    assert created is not None
+    issued = add_proof(
+        unsigned(case),
+        cryptosuite=config["cryptosuite"],
+        signer=signer(),
+        verification_method=config["verificationMethod"],
+        created=created,
+        mandatory_pointers=pointers(case, "Mandatory"),
+        canonicalizer=canonicalizer(),
+        suite_options=BbsIssuing(
+            commitment=commitment(case),
+            pseudonyms=nym_entropy(case) is not None,
+            hmac_key=hmac_key(),
+            nym_entropy=nym_entropy(case),
+        ),
+    )
+    assert issued == load(case, "addSignedSDBase")
+    verify_proof(
+        issued,
+        resolver=KeyResolver(),
+        now=NOW,
+        accept_base=True,
+        canonicalizer=canonicalizer(),
+        suite_options=BbsChecking(holder=before_issuance(case)),
+    )
+
+
+def test_the_general_functions_derive_and_verify_the_same(case: str) -> None:
+    shown = derive(
+        load(case, "addSignedSDBase"),
+        pointers(case, "Selective"),
+        canonicalizer=canonicalizer(),
+        suite_options=BbsShowing(
+            presentation_header=presentation_header(),
+            holder=before_issuance(case),
+            nym_domain=nym_domain(case),
+            random_scalars=mocked(API_IDS.get(case, API_ID)),
+        ),
+    )
+    assert shown == load(case, "derivedRevealDocument")
+    verified = verify_proof(
+        shown,
+        resolver=KeyResolver(),
+        now=NOW,
+        canonicalizer=canonicalizer(),
+        suite_options=BbsChecking(
+            presentation_header=presentation_header(), nym_domain=nym_domain(case)
+        ),
+    )
+    pseudonym = suite.pseudonym_of(verified.proof)
+    expected = load(case, "derivedDisclosureData").get("pseudonym")
+    assert (pseudonym.hex() if pseudonym else None) == expected
