@@ -137,10 +137,12 @@ def _segment(value: Mapping[str, Any]) -> str:
 def parse_compact(token: str, *, typ: str | None = None) -> UnverifiedJws:
     """Read a compact JWS. With `typ`, one of another kind is refused.
 
-    Raises JwsMalformed, JwsAlgorithmRefused, JwsTypeMismatch.
+    Raises JwsMalformed, JwsAlgorithmRefused, JwsTypeMismatch, LimitExceeded.
     """
-    if not isinstance(token, str) or len(token) > MAX_TOKEN:
-        raise JwsMalformed(reason="it is not a text of normal length")
+    if not isinstance(token, str):
+        raise JwsMalformed(reason="it is not a text")
+    if len(token) > MAX_TOKEN:
+        raise LimitExceeded(what="signed token", limit=f"{MAX_TOKEN} characters")
     parts = token.split(".")
     if len(parts) != 3:
         raise JwsMalformed(reason="it does not have three parts")
