@@ -1,5 +1,5 @@
 """The sequencer as a service: the loop that checkpoints and collects cosignatures, and what it
-tells about itself.
+tells about itself. What others read of its chains is in `registry.reader`.
 
 Every interval it checkpoints the side chains that grew, signs the main chain and asks the nodes.
 The cosigned checkpoint moves only when the quorum of the genesis has signed; until then
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -19,15 +19,13 @@ from typing import Any, Final
 from registry.chain import Chains, SequencerKeys
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.cosigning import Cosigning, NodeLink
-from registry.entries import encode_time, parse_entry
-from registry.errors import EntryUnknown, OriginUnknown, RegistryError
+from registry.entries import encode_time
+from registry.errors import RegistryError
 from registry.genesis import Genesis
+from registry.log import Log
 from registry.note import Note, VerifierKey
-from registry.policy import CosignedCheckpoint
-from registry.proofs import TlogProof
-from registry.tiles import WIDTH
-from registry.trust import TrustBundle
-from registry.trust.build import SideParts, build_bundle
+from registry.reader import ChainReader
+from registry.view import LogView
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +36,24 @@ REFRESH_S: Final = 30.0  # cosign an unchanged tree again, so that a fresh bundl
 RETRY_S: Final = 2.0  # ask nodes again that missed the newest checkpoint
 
 
+class _Views(Mapping[str, LogView]):
+    """The views of logs; also of those that are added later."""
+
+    def __init__(self, logs: Mapping[str, Log]) -> None:
+        self._logs = logs
+
+    def __getitem__(self, origin: str) -> LogView:
+        return self._logs[origin].view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._logs)
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+
 class Sequencer:
-    """Chains, cosignatures and bundles of one network. `start` runs the loop; tests tick."""
+    """Chains and cosignatures of one network. `start` runs the loop; tests tick."""
 
     def __init__(
         self,
@@ -61,13 +75,17 @@ class Sequencer:
             publish=self._publish,
             now=now,
         )
+        self.reader: Final = ChainReader(
+            genesis,
+            views=_Views(self.chains.logs),
+            catalogue=self.chains.catalogue,
+            published=lambda origin: self.chains.log(origin).published(),
+            document=self.chains.documents.get,
+        )
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._round_at = self._refreshed_at = float("-inf")
         self._failure: str | None = None
-        self._bundle_lock = threading.Lock()
-        self._bundle: TrustBundle | None = None
-        self._cosigned: CosignedCheckpoint | None = None  # of one note: verified once
 
     # The loop
 
@@ -109,7 +127,7 @@ class Sequencer:
         """
         note = self.chains.tick()
         signed = open_checkpoint(note, self.genesis.origin, [self._log_key])
-        cosigned = self.cosigned()
+        cosigned = self.reader.cosigned()
         current = cosigned is not None and cosigned.size == signed.size
         behind = any(node.size < signed.size for node in self._cosigning.nodes.values())
         moment = monotonic()
@@ -127,122 +145,11 @@ class Sequencer:
         self.genesis.policy.check(whole, origin=signed.origin)
         self.chains.main.publish(whole)
 
-    # What others read
-
-    def cosigned(self) -> CosignedCheckpoint | None:
-        """The newest main checkpoint that has its quorum."""
-        note = self.chains.main.published()
-        if note is None:
-            return None
-        held = self._cosigned
-        if held is None or held.data != note:
-            held = self._cosigned = self.genesis.policy.check(note, origin=self.genesis.origin)
-        return held
-
-    def checkpoint(self, origin: str) -> bytes:
-        """The published checkpoint: cosigned for the main chain, log-signed for a side chain."""
-        note = self.chains.log(origin).published()
-        if note is None:
-            raise EntryUnknown(origin=origin)
-        return note
-
-    def side_proof(self, origin: str, covering: int | None = None) -> bytes:
-        """A tlog-proof of a side chain's checkpoint entry under the cosigned main checkpoint.
-
-        Its `extra` is the entry. The newest one, or the first that covers entry `covering`.
-        Raises OriginUnknown, and EntryUnknown while there is none.
-        """
-        if origin == self.genesis.origin or origin not in self.chains.logs:
-            raise OriginUnknown(origin=origin)
-        cosigned = self.cosigned()
-        if cosigned is None:
-            raise EntryUnknown(origin=origin)
-        found = (
-            self.chains.catalogue.checkpoint(cosigned.size, origin)
-            if covering is None
-            else self.chains.catalogue.covering(origin, covering, cosigned.size)
-        )
-        if found is None:
-            raise EntryUnknown(origin=origin)
-        index, entry = found
-        path = self.chains.main.view.inclusion_proof(index, cosigned.size)
-        return TlogProof(index, tuple(path), cosigned.data, entry.raw).encode()
-
-    def trust_bundle(self) -> TrustBundle:
-        """The bundle as of the newest cosigned checkpoint, verified before it is handed out."""
-        with self._bundle_lock:
-            note = self.chains.main.published()
-            if note is None:
-                raise EntryUnknown(origin=self.genesis.origin)
-            if (
-                self._bundle is None
-                or self._bundle.main_checkpoint.data != note
-                or self._lacks_documents(self._bundle)
-            ):
-                self._bundle = TrustBundle.load(self._build_bundle(note), self.genesis)
-            return self._bundle
-
-    def _lacks_documents(self, bundle: TrustBundle) -> bool:
-        held = {snapshot.digest for snapshot in bundle.status_lists()}
-        return any(
-            entry["digest"] not in held and self.chains.documents.get(entry["digest"]) is not None
-            for origin in bundle.chains
-            for _, entry in self.chains.catalogue.lists(origin, bundle.size_of(origin)).values()
-        )
-
-    def _build_bundle(self, note: bytes) -> bytes:
-        main, catalogue = self.chains.main.view, self.chains.catalogue
-        size = self.genesis.policy.check(note, origin=self.genesis.origin).size
-        entries = dict(catalogue.rules(size))
-        sides: dict[str, SideParts] = {}
-        newest = catalogue.checkpoint(size)
-        start = 0
-        if newest is not None:
-            start, last = newest
-            heads = {**last["heads"], last["origin"]: start}
-            # The entry names the checkpoints before it, its own chain's among them.
-            for index in {*last["heads"].values(), start}:
-                entries[index] = parse_entry(main.entry(index))
-            for origin, index in heads.items():
-                sides[origin] = self._side_parts(origin, entries[index]["size"])
-        for index, raw in enumerate(main.iterate(start, size), start):
-            entries[index] = parse_entry(raw)
-        return build_bundle(
-            self.genesis,
-            checkpoint=note,
-            entries=entries,
-            path=lambda index: main.inclusion_proof(index, size),
-            sides=sides,
-            document=self.chains.documents.get,
-        )
-
-    def _side_parts(self, origin: str, size: int) -> SideParts:
-        view = self.chains.log(origin).view
-        return SideParts(
-            size,
-            lambda count: view.level_hashes(1, 0, count),
-            lambda tile, width: view.leaf_hashes(tile * WIDTH, tile * WIDTH + width),
-            self.chains.catalogue.lists(origin, size),
-        )
-
-    def blocks(self, limit: int, before: int | None = None) -> list[dict[str, Any]]:
-        """Side-chain batches as the main chain records them, newest first."""
-        return [
-            {
-                "index": index,
-                "origin": entry["origin"],
-                "start": entry["start"],
-                "end": entry["end"],
-                "entries": entry["end"] - entry["start"],
-                "root": entry["root"],
-                "subtree": entry["subtree"],
-            }
-            for index, entry in self.chains.catalogue.blocks(limit, before)
-        ]
+    # What it says of itself
 
     def status(self) -> dict[str, Any]:
         """The state of the network as this sequencer sees it, with an alarm when it should act."""
-        cosigned = self.cosigned()
+        cosigned = self.reader.cosigned()
         size = self.chains.main.view.size
         nodes = self._cosigning.report(size)
         signing = sum(node["error"] is None and node["lag"] == 0 for node in nodes)
