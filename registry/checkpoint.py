@@ -6,41 +6,20 @@ It does not say that anybody else saw the same tree: that is what `policy` check
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from registry.errors import CheckpointForeign, CheckpointMalformed, NoteUnsigned
 from registry.limits import HASH_BYTES, MAX_TREE_SIZE
+from registry.lines import encode_hash, split_head
 from registry.merkle import EMPTY_ROOT
 from registry.note import (
-    ED25519_COSIGNATURE,
+    LOG_TYPES,
     Note,
     NoteSigner,
     VerifiedNote,
     VerifierKey,
-    strict_base64,
 )
-
-
-def parse_decimal(text: str) -> int:
-    """ASCII decimal without leading zeroes, at most 2^63 - 1; raises `ValueError`."""
-    if not re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) or int(text) > MAX_TREE_SIZE:
-        raise ValueError("not a decimal number in range")
-    return int(text)
-
-
-def parse_hash(text: str) -> bytes:
-    """A base64 SHA-256 hash; raises `ValueError`."""
-    data = strict_base64(text)
-    if len(data) != HASH_BYTES:
-        raise ValueError("not 32 bytes")
-    return data
-
-
-def encode_hash(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 @dataclass(frozen=True)
@@ -75,18 +54,18 @@ class Checkpoint:
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
         """A note text (tlog-checkpoint, "Note text"); raises `CheckpointMalformed`."""
-        lines = text.split("\n")
-        if len(lines) < 4 or lines.pop():
-            raise CheckpointMalformed(reason="it has fewer than three lines")
         try:
-            size, root = parse_decimal(lines[1]), parse_hash(lines[2])
+            origin, size, root, extensions = split_head(text)
         except ValueError as error:
-            raise CheckpointMalformed(reason="its size or root is not in form") from error
-        return cls(lines[0], size, root, tuple(lines[3:]))
+            raise CheckpointMalformed(
+                reason="it is not origin, size and root in three lines"
+            ) from error
+        return cls(origin, size, root, extensions)
 
     def sign(self, *signers: NoteSigner) -> bytes:
         """The signed note. The caller has made this head durable, once for its size, before."""
-        return Note(self.text, tuple(signer.sign(self.text) for signer in signers)).encode()
+        lines = (line for signer in signers for line in signer.lines(self.text))
+        return Note(self.text, tuple(lines)).encode()
 
 
 @dataclass(frozen=True)
@@ -96,6 +75,7 @@ class SignedCheckpoint:
     checkpoint: Checkpoint
     note: VerifiedNote
     data: bytes
+    log_keys: frozenset[VerifierKey] = frozenset()
 
     @property
     def origin(self) -> str:
@@ -111,10 +91,10 @@ class SignedCheckpoint:
 
     @property
     def cosignatures(self) -> dict[VerifierKey, int]:
-        """The newest timestamp of each known cosigner."""
+        """The newest timestamp of each known cosigner; the log is none of its own."""
         found: dict[VerifierKey, int] = {}
         for signature in self.note.signatures:
-            if signature.timestamp is not None:
+            if signature.timestamp is not None and signature.key not in self.log_keys:
                 found[signature.key] = max(signature.timestamp, found.get(signature.key, 0))
         return found
 
@@ -130,7 +110,8 @@ def open_checkpoint(
     A log key counts under the name of its log only. Raises `NoteMalformed`,
     `CheckpointMalformed`, `CheckpointForeign`, `NoteForged` and `NoteUnsigned`.
     """
-    logs = {key for key in log_keys if key.name == origin and key.type != ED25519_COSIGNATURE}
+    # tlog-checkpoint, "Signatures": a log signs by Ed25519 or by a cosignature of ML-DSA-44.
+    logs = frozenset(key for key in log_keys if key.name == origin and key.type in LOG_TYPES)
     note = Note.parse(data)
     checkpoint = Checkpoint.parse(note.text)
     if checkpoint.origin != origin:
@@ -138,4 +119,4 @@ def open_checkpoint(
     verified = note.verify([*logs, *cosigners])
     if not any(signature.key in logs for signature in verified.signatures):
         raise NoteUnsigned()
-    return SignedCheckpoint(checkpoint, verified, data)
+    return SignedCheckpoint(checkpoint, verified, data, logs)

@@ -22,10 +22,11 @@ from typing import Any, Final, Protocol
 import httpx
 
 from registry.answers import PLAIN, AnswerUnfit, read_answer
-from registry.checkpoint import SignedCheckpoint, encode_hash, parse_decimal
+from registry.checkpoint import SignedCheckpoint
 from registry.entries import encode_time
 from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
 from registry.genesis import Genesis
+from registry.lines import encode_hash, parse_decimal
 from registry.note import Note, NoteSignature, VerifierKey
 
 log = logging.getLogger(__name__)

@@ -27,8 +27,6 @@ from registry.checkpoint import (
     Checkpoint,
     SignedCheckpoint,
     open_checkpoint,
-    parse_decimal,
-    parse_hash,
 )
 from registry.entries import encode_time
 from registry.errors import (
@@ -45,6 +43,7 @@ from registry.following import Follower, Read
 from registry.genesis import Genesis
 from registry.governance import Governance
 from registry.limits import MAX_NOTE_BYTES, MAX_PROOF_HASHES
+from registry.lines import parse_decimal, parse_hash
 from registry.merkle import verify_consistency
 from registry.node_store import MIRROR_FILE, Cosigned, NodeStore
 from registry.note import Note, NoteSigner, VerifierKey

@@ -17,43 +17,26 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
-
+from credentials.errors import KeyInvalid, SignatureInvalid
+from credentials.keys import KeyType, PrivateKey, PublicKey
 from registry import cosignature
 from registry.errors import KeyMalformed, NoteForged, NoteMalformed, NoteUnsigned
 from registry.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
+from registry.lines import split_head, strict_base64
 
 ED25519: Final = 0x01
 ED25519_COSIGNATURE: Final = 0x04
+ML_DSA_44: Final = 0x06
+"""A timestamped cosignature of a tree, by a witness or by the log itself (then without a time)."""
+LOG_TYPES: Final = frozenset({ED25519, ML_DSA_44})
+"""How a log signs its checkpoints: tlog-tiles asks for the first, tlog-checkpoint for the other."""
+COSIGNER_TYPES: Final = frozenset({ED25519_COSIGNATURE, ML_DSA_44})
 _DASH: Final = "\u2014 "
-
-
-def strict_base64(text: str) -> bytes:
-    """RFC 4648 §4 with padding, no other character and no stray bits; raises `ValueError`."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise ValueError("not base64") from error
-    if base64.b64encode(data).decode() != text:
-        raise ValueError("base64 is not canonical")
-    return data
 
 
 def _valid_name(name: str) -> bool:
     # signed-note, "Format": non-empty, neither Unicode spaces nor a plus; no control characters.
     return bool(name) and not any(c == "+" or c.isspace() or ord(c) < 0x20 for c in name)
-
-
-def _verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -63,30 +46,42 @@ class Verification:
     timestamp: int | None = None
 
 
-def _check_plain(public: bytes, text: str, blob: bytes) -> Verification | None:
-    return Verification() if _verify_ed25519(public, text.encode(), blob) else None
+def _check_plain(key: VerifierKey, text: str, blob: bytes) -> Verification:
+    key.loaded.verify(blob, text.encode())
+    return Verification()
 
 
-def _check_cosignature(public: bytes, text: str, blob: bytes) -> Verification | None:
-    parts = cosignature.unpack(blob)
-    if parts is None:
-        return None
-    timestamp, signature = parts
-    if not _verify_ed25519(public, cosignature.cosigned_message(timestamp, text), signature):
-        return None
+def _check_cosignature(key: VerifierKey, text: str, blob: bytes) -> Verification:
+    timestamp, signature = cosignature.unpack(blob)
+    key.loaded.verify(signature, cosignature.cosigned_message(timestamp, text))
+    return Verification(timestamp)
+
+
+def _head_message(name: str, timestamp: int, text: str) -> bytes:
+    origin, size, root, extensions = split_head(text)
+    if extensions:
+        raise ValueError("extension lines would be signed by nobody")
+    return cosignature.subtree_message(name, timestamp, origin, 0, size, root)
+
+
+def _check_ml_dsa(key: VerifierKey, text: str, blob: bytes) -> Verification:
+    timestamp, signature = cosignature.unpack(blob)
+    key.loaded.verify(signature, _head_message(key.name, timestamp, text))
     return Verification(timestamp)
 
 
 @dataclass(frozen=True)
 class _SignatureType:
-    public_bytes: int
-    check: Callable[[bytes, str, bytes], Verification | None]
+    key_type: KeyType
+    check: Callable[[VerifierKey, str, bytes], Verification]
+    """Raises ValueError or SignatureInvalid."""
 
 
 # One row a signature type; another type is another row.
 _TYPES: Final[Mapping[int, _SignatureType]] = {
-    ED25519: _SignatureType(32, _check_plain),
-    ED25519_COSIGNATURE: _SignatureType(32, _check_cosignature),
+    ED25519: _SignatureType("Ed25519", _check_plain),
+    ED25519_COSIGNATURE: _SignatureType("Ed25519", _check_cosignature),
+    ML_DSA_44: _SignatureType("ML-DSA-44", _check_ml_dsa),
 }
 
 
@@ -106,8 +101,15 @@ class VerifierKey:
         kind = _TYPES.get(self.type)
         if kind is None:
             raise KeyMalformed(reason="its signature type is not supported")
-        if len(self.public) != kind.public_bytes:
-            raise KeyMalformed(reason="its public key has the wrong length")
+        try:
+            _ = self.loaded
+        except KeyInvalid as error:
+            raise KeyMalformed(reason="its public key is none of its type") from error
+
+    @cached_property
+    def loaded(self) -> PublicKey:
+        """The key, ready to verify with."""
+        return PublicKey(_TYPES[self.type].key_type, self.public)
 
     @cached_property
     def id(self) -> int:
@@ -242,9 +244,10 @@ class Note:
             key = known.get((line.name, line.key_id))
             if key is None:
                 continue
-            result = _TYPES[key.type].check(key.public, self.text, line.blob)
-            if result is None:
-                raise NoteForged(name=key.name)
+            try:
+                result = _TYPES[key.type].check(key, self.text, line.blob)
+            except (SignatureInvalid, ValueError) as error:
+                raise NoteForged(name=key.name) from error
             verified.append(VerifiedSignature(key, result.timestamp))
         if not verified:
             raise NoteUnsigned()
@@ -253,30 +256,81 @@ class Note:
 
 @dataclass(frozen=True)
 class NoteSigner:
-    """Signs note texts as `key`; `sign_bytes` is the raw Ed25519 operation and keeps the secret.
+    """Signs note texts as `key`; `sign_bytes` is the raw operation and keeps the secret.
 
     A key from elsewhere fits as `NoteSigner(VerifierKey(name, ED25519, raw public), key.sign)`.
+    `beside` are further signers of one and the same party: a log that signs by Ed25519 and by
+    ML-DSA-44 is one signer beside another.
     """
 
     key: VerifierKey
     sign_bytes: Callable[[bytes], bytes]
+    beside: tuple[NoteSigner, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, type: int, key: PrivateKey) -> NoteSigner:
+        """`key` under a name; raises KeyMalformed when it is not of this signature type."""
+        return cls(VerifierKey(name, type, key.public_key.raw), key.sign)
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes, type: int = ED25519) -> NoteSigner:
-        """From the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5)."""
-        private = Ed25519PrivateKey.from_private_bytes(seed)
-        public = private.public_key().public_bytes_raw()
-        return cls(VerifierKey(name, type, public), private.sign)
+        """From the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5), or ML-DSA-44's seed."""
+        return cls.of(name, type, PrivateKey.from_bytes(_TYPES[type].key_type, seed))
+
+    @property
+    def all(self) -> tuple[NoteSigner, ...]:
+        """This signer and those beside it."""
+        return (self, *self.beside)
+
+    def lines(self, text: str, timestamp: int | None = None) -> tuple[NoteSignature, ...]:
+        """What every signer of this party says."""
+        return tuple(signer.sign(text, timestamp) for signer in self.all)
 
     def sign(self, text: str, timestamp: int | None = None) -> NoteSignature:
-        """A signature line over `text`; a cosignature needs its POSIX `timestamp`."""
-        if self.key.type == ED25519_COSIGNATURE:
+        """A signature line over `text` by this key alone; a cosigner gives its POSIX `timestamp`.
+
+        A log signs without: for ML-DSA-44 that is the time 0, which states nothing about it
+        (tlog-cosignature), so that no clock can make a log say what is not so.
+        """
+        if self.key.type == ED25519:
+            if timestamp is not None:
+                raise ValueError("a plain signature has no timestamp")
+            blob = self.sign_bytes(text.encode())
+        elif self.key.type == ML_DSA_44:
+            moment = timestamp or 0
+            blob = cosignature.pack(
+                moment, self.sign_bytes(_head_message(self.key.name, moment, text))
+            )
+        else:
             if timestamp is None:
                 raise ValueError("a cosignature has a timestamp")
             message = cosignature.cosigned_message(timestamp, text)
             blob = cosignature.pack(timestamp, self.sign_bytes(message))
-        else:
-            if timestamp is not None:
-                raise ValueError("a plain signature has no timestamp")
-            blob = self.sign_bytes(text.encode())
         return NoteSignature(self.key.name, self.key.id, blob)
+
+    def sign_subtree(self, origin: str, start: int, end: int, digest: bytes) -> NoteSignature:
+        """A line on the subtree [start, end) of a log, without a time (tlog-witness).
+
+        ValueError for a key that cannot speak of subtrees.
+        """
+        if self.key.type != ML_DSA_44:
+            raise ValueError("only ML-DSA-44 speaks of subtrees")
+        message = cosignature.subtree_message(self.key.name, 0, origin, start, end, digest)
+        return NoteSignature(
+            self.key.name, self.key.id, cosignature.pack(0, self.sign_bytes(message))
+        )
+
+
+def check_subtree(
+    key: VerifierKey, line: NoteSignature, origin: str, start: int, end: int, digest: bytes
+) -> bool:
+    """Whether `line` is a cosignature of `key` on the subtree [start, end) of a log."""
+    if key.type != ML_DSA_44 or (line.name, line.key_id) != (key.name, key.id):
+        return False
+    try:
+        timestamp, signature = cosignature.unpack(line.blob)
+        message = cosignature.subtree_message(key.name, timestamp, origin, start, end, digest)
+        key.loaded.verify(signature, message)
+    except (SignatureInvalid, ValueError):
+        return False
+    return True

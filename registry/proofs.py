@@ -10,11 +10,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from registry.checkpoint import encode_hash, parse_decimal, parse_hash
 from registry.errors import ProofMalformed
 from registry.limits import MAX_PROOF_HASHES, MAX_TLOG_PROOF_BYTES
+from registry.lines import encode_hash, parse_decimal, parse_hash, strict_base64
 from registry.merkle import verify_inclusion
-from registry.note import strict_base64
 from registry.policy import CosignedCheckpoint, Policy
 
 HEADER = "c2sp.org/tlog-proof@v1"

@@ -17,11 +17,11 @@ from typing import Any
 
 import rfc8785
 
-from registry.checkpoint import encode_hash, parse_hash
 from registry.entries import Entry, decode_digest, parse_entry
 from registry.errors import AnchorInvalid, AnchorUnknown, QuorumMissing, RegistryError
 from registry.genesis import Genesis
 from registry.limits import MAX_PROOF_HASHES
+from registry.lines import encode_hash, parse_hash
 from registry.merkle import verify_inclusion
 from registry.proofs import TlogProof
 from registry.tiles import CompactProof

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import rfc8785
 
-from registry.checkpoint import encode_hash, parse_hash
 from registry.entries import GOVERNANCE_KINDS, Entry, decode_digest, decode_time, document_digest
 from registry.entries import parse_entry as parse
 from registry.errors import (
@@ -29,6 +28,7 @@ from registry.errors import (
 from registry.genesis import Genesis
 from registry.governance import Governance, lists_digest
 from registry.limits import HASH_BYTES, MAX_PROOF_HASHES
+from registry.lines import encode_hash, parse_hash
 from registry.merkle import root_of, verify_inclusion
 from registry.policy import CosignedCheckpoint
 from registry.tiles import WIDTH, split_hashes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.checkpoint import Checkpoint, encode_hash, open_checkpoint, parse_decimal
+from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.errors import (
     CheckpointForeign,
     CheckpointMalformed,
@@ -12,6 +12,7 @@ from registry.errors import (
     NoteMalformed,
     NoteUnsigned,
 )
+from registry.lines import encode_hash, parse_decimal
 from registry.merkle import EMPTY_ROOT
 from registry.note import ED25519_COSIGNATURE, Note, NoteSignature, NoteSigner
 

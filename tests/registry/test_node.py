@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from credentials.dids import key_url
-from registry.checkpoint import Checkpoint, encode_hash, open_checkpoint
+from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.entries import (
     Entry,
     anchor_entry,
@@ -32,6 +32,7 @@ from registry.errors import (
 )
 from registry.following import submissions
 from registry.governance import lists_digest
+from registry.lines import encode_hash
 from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
 from registry.node import Answer, Node
 from registry.node_store import MIRROR_FILE, NodeStore

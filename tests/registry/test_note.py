@@ -8,6 +8,7 @@ import pytest
 
 from registry.errors import KeyMalformed, NoteForged, NoteMalformed, NoteUnsigned
 from registry.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
+from registry.lines import strict_base64
 from registry.note import (
     ED25519,
     ED25519_COSIGNATURE,
@@ -15,7 +16,6 @@ from registry.note import (
     NoteSignature,
     NoteSigner,
     VerifierKey,
-    strict_base64,
 )
 
 # c2sp.org/signed-note, "Verifier keys", Example.
