@@ -187,6 +187,84 @@ class StoreFailed(RegistryError):
     hint = "Check the disk and the permissions of the folder."
 
 
+class StoreUnreachable(StoreFailed):
+    code = "ZL-STORE-UNREACHABLE"
+    message = "The store {store} does not answer: {reason}."
+    hint = "Check that its server runs and its address is right; what was acknowledged is safe."
+
+
+class StoreRefused(StoreFailed):
+    code = "ZL-STORE-REFUSED"
+    message = "The store {store} refuses this user: {reason}."
+    hint = (
+        "Check the user, its rights, and its password in the file that PGPASSFILE names or in"
+        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
+
+
+class StoreUnsafe(StoreFailed):
+    code = "ZL-STORE-UNSAFE"
+    message = "The store {store} may lose what it has confirmed: {reason}."
+    hint = "Change the setting of the database; a chain is not kept in one that forgets."
+
+
+class StoreVersion(RegistryError):
+    code = "ZL-STORE-VERSION"
+    message = "The store {store} has format {found}; this program knows format {known}."
+    hint = "Run the version of the program that the other processes on this store run."
+
+
+class StoreBehind(RegistryError):
+    code = "ZL-STORE-BEHIND"
+    message = (
+        "The store {store} holds {size} entries, but {known} were acknowledged or published before."
+    )
+    hint = (
+        "Do not go on with it: two trees would come of it. Restore a newer backup, or the entries"
+        " from a node."
+    )
+
+
+class LeaseHeld(RegistryError):
+    code = "ZL-LEASE-HELD"
+    message = "Another process writes the chain {origin}: {address}."
+    hint = "Ask that process, or wait: this one takes over by itself when the other one ends."
+
+
+class LeaseLost(RegistryError):
+    code = "ZL-LEASE-LOST"
+    message = "Another process has taken over the chain {origin}."
+    hint = "Submit again to the process that holds it now; nothing of this request was recorded."
+
+
+class StandingBy(RegistryError):
+    code = "ZL-REGISTRY-STANDBY"
+    message = "This process stands by and takes no entries; {address} does."
+    hint = "Submit to that address. This one takes over by itself when the other one ends."
+
+
+class TileTaken(RegistryError):
+    code = "ZL-TILE-TAKEN"
+    message = "Another content stands under {path} in the tile store {store} already."
+    hint = "See that no other log uses this place; if none does, remove it: it is made anew."
+
+
+class BucketMissing(RegistryError):
+    code = "ZL-TILES-BUCKET"
+    message = "There is no bucket for {store}."
+    hint = "Create the bucket, or correct the address with `--tiles`."
+
+
+class PlaceInvalid(RegistryError):
+    code = "ZL-STORE-PLACE"
+    exit_code = ExitCode.USAGE
+    message = "The place of a store is wrong: {reason}."
+    hint = (
+        "Write postgresql://host/database for a store and s3://bucket/prefix for tiles; passwords"
+        " belong in a file (PGPASSFILE) or in the environment (AWS_SECRET_ACCESS_KEY)."
+    )
+
+
 class StoreMissing(RegistryError):
     code = "ZL-STORE-MISSING"
     message = "There is no store of a log in {store}."

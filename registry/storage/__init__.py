@@ -1,16 +1,20 @@
 """Where a log keeps what it acknowledged.
 
-`Store` is the durable record: entries, head, checkpoints, one transaction a commit. Everything
-else (tiles, bundles, the checkpoint file) is derived and can be made again from it.
+`Store` is the durable record: entries, head, checkpoints, one transaction a commit. `Tiles` is
+where everything derived lies (tiles, bundles, the checkpoint), to be served by anybody; it can be
+made again from the record. `Lease` says which process may write. `registry.storage.places` finds
+all three for a chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from registry.merkle import Frontier
+from registry.tiles import Tile
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class Store(Protocol):
     def append(self, commit: Commit) -> None:
         """Record `commit` durably, if the head is still `commit.before` (compare-and-swap).
 
-        Raises `HeadMoved`, `LeafKnown`, `StoreFull`, `StoreFailed`; then nothing was written.
+        Raises `HeadMoved`, `LeafKnown`, `LeaseLost`, `StoreFull`, `StoreFailed`; then nothing
+        was written. Raises `StoreUnreachable` when a database went away: then it may have been
+        written after all, and `head` says so when it is back.
         """
         ...
 
@@ -99,4 +105,94 @@ class Store(Protocol):
         """Record a published checkpoint; of one size, the newer note replaces the older."""
         ...
 
+    def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Every published checkpoint as (size, root, note), oldest first."""
+        ...
+
+    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
+        """The whole index of leaves as (leaf hash, index), in pages, by hash."""
+        ...
+
+    def damage(self) -> str | None:
+        """What the engine itself finds wrong with its files, or None."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Tiles(Protocol):
+    """Tiles, bundles, the checkpoint and documents of one log, for everybody to read.
+
+    What is read is only bytes until it was checked. Methods may be called from any thread.
+    """
+
+    @property
+    def name(self) -> str:
+        """How errors call it."""
+        ...
+
+    def read(self, tile: Tile) -> bytes:
+        """Raises `TileMissing`, `StoreFailed`, `StoreUnreachable`."""
+        ...
+
+    def write(self, tiles: Iterable[tuple[Tile, bytes]], *, replace: bool = False) -> None:
+        """Write durably; when it raises, some may be missing.
+
+        A full tile never changes: where another content stands under its name already, a shared
+        store raises `TileTaken`, unless `replace` (a repair) says to write over it.
+        """
+        ...
+
+    def drop_partials(self, tiles: Iterable[Tile]) -> None:
+        """Remove partial versions of those of the tiles that are full; what fails stays."""
+        ...
+
+    def write_checkpoint(self, note: bytes) -> None:
+        """Show `note` as the newest checkpoint, unless that of a larger tree is shown already."""
+        ...
+
+    def read_checkpoint(self) -> bytes | None: ...
+
+    def put_document(self, name: str, data: bytes) -> None:
+        """Keep a document durably under a name that `is_document_name` allows."""
+        ...
+
+    def get_document(self, name: str) -> bytes | None: ...
+
+
+class Lease(Protocol):
+    """The right to write one log, as long as nobody else has taken it.
+
+    The store refuses, in the transaction of every write, whoever no longer has it; so a holder
+    that was paused, or cut off, cannot write beside its successor.
+    """
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else has taken it, as far as is known here."""
+        ...
+
+    def on_loss(self, call: Callable[[], None]) -> None:
+        """Call `call` once when the loss becomes known (from another thread, maybe at once)."""
+        ...
+
+    def release(self) -> None:
+        """Give it up, so that the next one need not wait."""
+        ...
+
+
+_DOCUMENT_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}\.[a-z0-9]{1,16}", re.ASCII)
+
+
+def is_document_name(name: str) -> bool:
+    """Whether a document may be called so: it becomes the name of a file."""
+    return _DOCUMENT_NAME.fullmatch(name) is not None
+
+
+def size_of_note(note: bytes) -> int:
+    """The tree size that a checkpoint claims, unchecked; -1 where it claims none.
+
+    Only to keep an older checkpoint from replacing a newer one of the same log.
+    """
+    lines = note.split(b"\n", 2)
+    return int(lines[1]) if len(lines) == 3 and lines[1].isdigit() and len(lines[1]) < 20 else -1
