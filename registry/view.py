@@ -12,14 +12,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from registry import merkle
 from registry.checkpoint import Checkpoint
 from registry.errors import BundleMalformed, EntryCorrupt, OutOfRange, TileCorrupt, TileMissing
 from registry.merkle import leaf_hash, root_of
-from registry.storage import Block, Store
-from registry.storage.tilefiles import TileFiles
+from registry.storage import Block
 from registry.tiles import (
     HEIGHT,
     WIDTH,
@@ -38,10 +37,37 @@ _Tree = Sequence[Sequence[bytes]]
 _CACHED_TILES: Final = 1024  # 511 hashes each: about 40 MiB
 
 
+class Record(Protocol):
+    """What a view needs of a durable record; every `Store` has it, and so has a node's mirror."""
+
+    @property
+    def origin(self) -> str: ...
+
+    def entries(self, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]: ...
+
+    def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]: ...
+
+    def blocks(self, start: int = 0, limit: int = 100) -> list[Block]: ...
+
+    def root_at(self, size: int) -> bytes | None: ...
+
+    def integrated(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class TileSource(Protocol):
+    """Where a view reads tiles and bundles; what it reads is checked."""
+
+    def read(self, tile: Tile) -> bytes:
+        """Raises `TileMissing`."""
+        ...
+
+
 class LogView:
     """Thread-safe. `size` and `root` are those of the newest tree whose tiles are all written."""
 
-    def __init__(self, store: Store, files: TileFiles, stack: TileStack) -> None:
+    def __init__(self, store: Record, files: TileSource, stack: TileStack) -> None:
         """`stack` must be the verified right edge of the integrated tree (see `load_edge`)."""
         self._store = store
         self._files = files
@@ -223,7 +249,7 @@ class LogView:
         return CompactProof.from_tree(index, self._tree(Tile(0, tile)))
 
 
-def load_edge(store: Store, files: TileFiles) -> TileStack:
+def load_edge(store: Record, files: TileSource) -> TileStack:
     """The right edge of the integrated tree from its partial tiles, checked against the record.
 
     Raises `TileMissing` and `TileCorrupt`.
@@ -242,7 +268,7 @@ def load_edge(store: Store, files: TileFiles) -> TileStack:
     return stack
 
 
-def _read_edge(tile: Tile, files: TileFiles) -> list[bytes]:
+def _read_edge(tile: Tile, files: TileSource) -> list[bytes]:
     try:
         return parse_tile(tile, files.read(tile))
     except TileMissing:
