@@ -15,7 +15,7 @@ from credentials.canonical import Canonicalizer
 from credentials.canonical.strict_json import parse_json_object
 from credentials.errors import CryptosuiteUnknown
 from credentials.model import check_credential, issuer_id
-from credentials.proofs import CRYPTOSUITES, add_proof, derive, verify_credential
+from credentials.proofs import CRYPTOSUITES, add_proof, derive, verify_credential, verify_proof
 from credentials.related_resources import check_related_resources, held_by
 from schemas.durable import replace_file
 from zhenglian.vc.errors import AddressOfNobody, OtherIssuer, VcFileUnusable, WholeCredential
@@ -111,14 +111,25 @@ def issue_file(
     store = known_contexts(contexts)
     if "relatedResource" in credential:
         check_related_resources(credential, held_by(store))
+    canonicalizer = Canonicalizer(store)
+    moment = now or utc_now()
+    if "proof" in credential:
+        # Who signs beside a proof vouches for a document that must hold with it.
+        verify_proof(
+            credential,
+            resolver=Judge(canonicalizer, moment).resolver,
+            now=moment,
+            accept_base=True,
+            canonicalizer=canonicalizer,
+        )
     return add_proof(
         credential,
         cryptosuite=party.cryptosuite,
         signer=party.key,
         verification_method=party.method,
-        created=now or utc_now(),
+        created=moment,
         mandatory_pointers=_always(party.cryptosuite, credential, mandatory),
-        canonicalizer=Canonicalizer(store),
+        canonicalizer=canonicalizer,
     )
 
 
