@@ -392,6 +392,7 @@ class ChainInvalid(RegistryError):
     exit_code = ExitCode.REJECTED
     message = "{origin} is not valid at entry {index}: {reason}."
     hint = "Do not rely on this chain beyond the last cosigned checkpoint; tell its operator."
+    evidence: tuple[bytes, ...] = ()  # the leaves in question, for the record of refusals
 
 
 class KeyringMalformed(RegistryError):

@@ -227,14 +227,22 @@ class Frontier:
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Append leaf hashes."""
-        nodes, size = self.nodes, self.size
-        for leaf in leaves:
-            result, carry = leaf, size
+        pending = leaves if isinstance(leaves, list | tuple) else list(leaves)
+        nodes, size, position = self.nodes, self.size, 0
+        while position < len(pending):
+            # The largest aligned subtree that comes next, hashed level by level: most hashes of a
+            # long run are made in one go.
+            count = 1 << ((len(pending) - position).bit_length() - 1)
+            if size:
+                count = min(count, size & -size)
+            result = root_of(pending[position : position + count])
+            carry = size // count
             while carry & 1:
                 result = sha256(b"\x01" + nodes.pop() + result).digest()
                 carry >>= 1
             nodes.append(result)
-            size += 1
+            size += count
+            position += count
         self.size = size
 
     def root(self) -> bytes:
