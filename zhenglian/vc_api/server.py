@@ -14,6 +14,7 @@ from credentials.contexts import ContextStore
 from zhenglian.vc_api.app import build_app
 from zhenglian.vc_api.errors import PortUnavailable
 from zhenglian.vc_api.keys import Party
+from zhenglian.vc_api.patience import Impatient
 from zhenglian.vc_api.service import VcApi, utc_now
 from zhenglian.vc_api.tls import self_signed
 
@@ -59,6 +60,7 @@ class Server:
             timeout_graceful_shutdown=GRACE_SECONDS,
             lifespan="off",
             ws="none",
+            http=Impatient,
         )
         config.load()
         config.ssl = context
