@@ -1,7 +1,7 @@
 """The HTTP face of the VC-API server.
 
 - ``GET /`` → ``{"mode", "issuers": {"<suite>[-p384]": "<did>"}, "enveloping": {"vc-jwt":
-  …, "vc-cose": …}}``.
+  …}, "experimental": ["<suite>", …], "legacy": […]}``.
 - ``POST /<suite>[-p384]/credentials/{issue,verify,derive,status}`` and
   ``…/presentations/{prove,verify}``: see `zhenglian.vc_api.service`.
 - ``GET /<suite>[-p384]/status-lists/<list>``: a signed status list credential.
@@ -14,6 +14,7 @@ looked at. Nothing of a document is logged.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from credentials.canonical.strict_json import parse_json_object
+from credentials.proofs.table import EXPERIMENTAL, LEGACY
 from registry.api_bodies import TooLarge, read_body
 from schemas.errors import ZhenglianError
 from zhenglian.vc_api.envelopes import FORMS
@@ -38,6 +40,8 @@ log = logging.getLogger("zhenglian.vc_api")
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a request. A presentation of several credentials takes some 20 KiB."""
+BODY_SECONDS: Final = 10
+"""For all of a body, from a client on this machine."""
 
 MODE_HEADER: Final = "Zhenglian-Mode"
 WARNING: Final = "proof-only: issuers, validity and status are NOT checked"
@@ -97,6 +101,8 @@ def build_app(api: VcApi) -> FastAPI:
             "mode": mode,
             "issuers": _dids(api, enveloping=False),
             "enveloping": _dids(api, enveloping=True),
+            "experimental": sorted(EXPERIMENTAL & api.parties.keys()),
+            "legacy": sorted(LEGACY & api.parties.keys()),
         }
         if api.proof_only:
             told["warning"] = WARNING
@@ -157,7 +163,13 @@ async def _body(request: Request) -> bytes:
         raise BodyMalformed(reason="its length is not a number")
     if len(length) > 12 or int(length) > MAX_BODY:
         raise BodyTooLarge(limit=MAX_BODY)
+    # Not unpacked: what a body becomes could not be limited while it is read.
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BodyMalformed(reason="it is compressed")
     try:
-        return await read_body(request, MAX_BODY)
+        async with asyncio.timeout(BODY_SECONDS):
+            return await read_body(request, MAX_BODY)
     except TooLarge as error:
         raise BodyTooLarge(limit=MAX_BODY) from error
+    except TimeoutError as error:
+        raise BodyMalformed(reason="it did not arrive in time") from error

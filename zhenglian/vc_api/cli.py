@@ -75,18 +75,18 @@ def build_app(_: Texts) -> typer.Typer:
             bool, typer.Option("--json", help=_("Say where it listens as one JSON line."))
         ] = False,
     ) -> None:
-        from credentials.proofs import CRYPTOSUITES
+        from credentials.proofs import ALL_CRYPTOSUITES
         from schemas.passphrase import read_passphrase
         from zhenglian.vc_api.contexts import known_contexts, read_named
         from zhenglian.vc_api.keys import ENVELOPES, fresh_parties, kept_parties
         from zhenglian.vc_api.server import Server
 
         if keys is None:
-            parties = fresh_parties(CRYPTOSUITES)
+            parties = fresh_parties(ALL_CRYPTOSUITES)
         else:
             prompt = _("Passphrase of the key file")
             parties = kept_parties(
-                CRYPTOSUITES, keys, lambda: read_passphrase(passphrase_file, prompt=prompt)
+                ALL_CRYPTOSUITES, keys, lambda: read_passphrase(passphrase_file, prompt=prompt)
             )
         server = Server(
             parties,

@@ -8,15 +8,17 @@ key that could be found here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from credentials.canonical import Canonicalizer
 from credentials.dids import AUTHENTICATION, Resolver
+from credentials.errors import CryptosuiteUnknown
 from credentials.issuer_keys import DidKeys
 from credentials.model import check_enveloped_credential, check_enveloped_presentation
+from credentials.sdjwt import present
 from credentials.securing import (
     Envelope,
     Form,
@@ -27,7 +29,7 @@ from credentials.securing import (
 )
 from zhenglian.vc_api.keys import Party
 
-FORMS: Final[Mapping[str, Form]] = {"vc-jwt": "jwt", "vc-cose": "cose"}
+FORMS: Final[Mapping[str, Form]] = {"vc-jwt": "jwt", "vc-sd-jwt": "sd-jwt", "vc-cose": "cose"}
 """Addresses that envelop, and how."""
 
 
@@ -46,8 +48,12 @@ class Envelopes:
         *,
         challenge: str | None = None,
         domain: str | None = None,
+        disclosable: Iterable[str] = (),
     ) -> dict[str, Any]:
-        """`document` in an envelope, signed by `party`. Raises what `secure` raises."""
+        """`document` in an envelope, signed by `party`. Raises what `secure` raises.
+
+        `disclosable` are JSON pointers to what the holder of an SD-JWT may leave out.
+        """
         self._gate(document)
         claims = TokenClaims(issued_at=self.clock(), audience=domain, nonce=challenge)
         envelope = secure(
@@ -56,8 +62,21 @@ class Envelopes:
             signer=party.key,
             kid=party.method,
             claims=claims,
+            disclosable=disclosable,
         )
         return envelope.document()
+
+    def derive(self, enveloped: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
+        """What the holder of an enveloped SD-JWT shows, without key binding: an envelope has none.
+
+        Trusts the signature. Raises CryptosuiteUnknown for an envelope that hides nothing.
+        """
+        check_enveloped_credential(enveloped)
+        envelope = Envelope.parse(enveloped)
+        content = envelope.content
+        if isinstance(content, bytes) or not envelope.media_type.endswith("+sd-jwt"):
+            raise CryptosuiteUnknown(cryptosuite=envelope.media_type)
+        return Envelope(envelope.media_type, present(content, pointers)).document()
 
     def credential(self, enveloped: Mapping[str, Any]) -> Mapping[str, Any]:
         """The credential in an envelope, verified. Raises what verifying it does."""

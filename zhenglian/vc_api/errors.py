@@ -42,8 +42,8 @@ class FeatureUnavailable(VcApiError):
     """A feature that the cryptosuite of this address does not have."""
 
     code = "ZL-VCAPI-FEATURE"
-    message = "The cryptosuite of this address does not have the feature."
-    hint = "bbs-2023 has baseline, anonymous_holder_binding and pseudonym; the others none."
+    message = "What secures documents at this address does not have the feature."
+    hint = "bbs-2023 has anonymous_holder_binding and pseudonym, vc-sd-jwt disclosablePointers."
 
 
 class CommitmentMissing(VcApiError):

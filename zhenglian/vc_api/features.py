@@ -1,50 +1,36 @@
-"""What an issuer may be asked for beyond a plain proof: bbs-2023 bound to the holder's secrets.
+"""The options of one cryptosuite in a request: bbs-2023's commitments, occasions and pseudonyms.
 
-The issuer's half of VC-DI-BBS §3.5.5: it signs over a commitment that the holder made. The
-holder's half needs the secret, which has no business on a server, so there is none of it here.
+Issuing: `featureOption` with `commitmentWithProof` (VC-DI-BBS §3.5.5). Deriving:
+`presentationHeader`, `nymDomain`, and what the holder committed to: `secretProverBlind`, with
+`holderSecret` or `proverNym` or both. Verifying: `presentationHeader` and `nymDomain`. All but
+`featureOption` and `nymDomain` are bytes in multibase base64url.
+
+A holder's secrets have no business on anybody else's server. This one listens on the holder's own
+machine only and forgets them with the answer; it takes them so that deriving can be tried out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
+from credentials.bbs import Opening
 from credentials.errors import EncodingInvalid, LimitExceeded
-from credentials.keys import Signer
 from credentials.multibase import multibase_decode
-from credentials.proofs import CRYPTOSUITES, bbs_2023
-from credentials.proofs.bbs_2023 import BbsSuite
-from credentials.proofs.suite import Cryptosuite, ProofInput
-from zhenglian.vc_api.errors import CommitmentMissing, FeatureUnavailable
+from credentials.proofs import BbsChecking, BbsIssuing, BbsShowing
+from credentials.proofs.bbs_2023_options import NAME as BBS_2023
+from zhenglian.vc_api.errors import BodyMalformed, CommitmentMissing, FeatureUnavailable
 
-OPTIONS: Final = ("featureOption", "commitmentWithProof")
+ISSUING: Final = ("featureOption", "commitmentWithProof")
+CHECKING: Final = ("presentationHeader", "nymDomain")
+SHOWING: Final = (*CHECKING, "holderSecret", "proverNym", "secretProverBlind")
 
 # Whether the holder commits to a nym secret too.
 _COMMITTED: Final[Mapping[str, bool]] = {"anonymous_holder_binding": False, "pseudonym": True}
 
 
-@dataclass(frozen=True)
-class _Committed(BbsSuite):
-    """bbs-2023 over one holder's commitment."""
-
-    commitment: bytes = b""
-    pseudonyms: bool = False
-
-    def sign(
-        self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
-    ) -> str:
-        return bbs_2023.sign_base(
-            proof_input,
-            signer,
-            mandatory_pointers,
-            commitment=self.commitment,
-            pseudonyms=self.pseudonyms,
-        )
-
-
-def suites_for(cryptosuite: str, options: Mapping[str, Any]) -> Mapping[str, Cryptosuite]:
-    """The table to sign with: the kernel's, or one with what `options` ask for.
+def issuing(cryptosuite: str, options: Mapping[str, Any]) -> BbsIssuing | None:
+    """What `options` ask of the issuer's suite.
 
     Raises FeatureUnavailable for a feature that the cryptosuite does not have, and
     CommitmentMissing for one that comes without its commitment (VC-DI-BBS §3.5.1).
@@ -53,19 +39,67 @@ def suites_for(cryptosuite: str, options: Mapping[str, Any]) -> Mapping[str, Cry
     if feature == "baseline":
         if "commitmentWithProof" in options:
             raise CommitmentMissing
-        return CRYPTOSUITES
-    if cryptosuite != bbs_2023.NAME or feature not in _COMMITTED:
+        return None
+    if cryptosuite != BBS_2023 or not isinstance(feature, str) or feature not in _COMMITTED:
         raise FeatureUnavailable
+    sent = options.get("commitmentWithProof")
+    if not isinstance(sent, str):
+        raise CommitmentMissing
     try:
-        commitment = multibase_decode(options["commitmentWithProof"], allowed="u")
-    except (KeyError, TypeError, AttributeError, EncodingInvalid, LimitExceeded) as error:
+        commitment = multibase_decode(sent, allowed="u")
+    except (EncodingInvalid, LimitExceeded) as error:
         raise CommitmentMissing from error
-    suite = CRYPTOSUITES[cryptosuite]
-    return {
-        cryptosuite: _Committed(
-            suite.name,
-            suite.key_types,
-            commitment=commitment,
-            pseudonyms=_COMMITTED[feature],
-        )
-    }
+    return BbsIssuing(commitment=commitment, pseudonyms=_COMMITTED[feature])
+
+
+def showing(options: Mapping[str, Any]) -> BbsShowing | None:
+    """What `options` ask of the suite that derives. Raises BodyMalformed."""
+    if options.keys().isdisjoint(SHOWING):
+        return None
+    return BbsShowing(
+        presentation_header=_bytes(options, "presentationHeader") or b"",
+        holder=_opening(options),
+        nym_domain=_text(options, "nymDomain"),
+    )
+
+
+def received(options: Mapping[str, Any]) -> BbsChecking | None:
+    """The holder's secrets in `options`, to check what is derived from. Raises BodyMalformed."""
+    holder = _opening(options)
+    return None if holder is None else BbsChecking(holder=holder)
+
+
+def checking(options: Mapping[str, Any]) -> BbsChecking | None:
+    """What `options` demand of a derived proof. Raises BodyMalformed."""
+    if options.keys().isdisjoint(CHECKING):
+        return None
+    return BbsChecking(
+        presentation_header=_bytes(options, "presentationHeader"),
+        nym_domain=_text(options, "nymDomain"),
+    )
+
+
+def _opening(options: Mapping[str, Any]) -> Opening | None:
+    secret, nym = _bytes(options, "holderSecret"), _bytes(options, "proverNym")
+    blind = _bytes(options, "secretProverBlind")
+    if (blind is None) != (secret is None and nym is None):
+        raise BodyMalformed(reason="holderSecret and proverNym go with secretProverBlind")
+    return None if blind is None else Opening(() if secret is None else (secret,), blind, nym)
+
+
+def _bytes(options: Mapping[str, Any], name: str) -> bytes | None:
+    value = _text(options, name)
+    if value is None:
+        return None
+    try:
+        return multibase_decode(value, allowed="u")
+    except (EncodingInvalid, LimitExceeded):
+        # Without its cause, which could be about a secret.
+        raise BodyMalformed(reason=f"{name} is not multibase base64url") from None
+
+
+def _text(options: Mapping[str, Any], name: str) -> str | None:
+    value = options.get(name)
+    if name in options and (not isinstance(value, str) or not value):
+        raise BodyMalformed(reason=f"{name} is not a text")
+    return value

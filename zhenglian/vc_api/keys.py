@@ -23,7 +23,7 @@ from schemas.durable import replace_file
 from zhenglian.vc_api.errors import KeysUnusable
 
 LABEL: Final = "vc-api"
-ENVELOPES: Final = ("vc-jwt", "vc-cose")
+ENVELOPES: Final = ("vc-jwt", "vc-sd-jwt", "vc-cose")
 """Addresses that secure by an envelope."""
 _FIRST: Final[KeyType] = "P-256"
 """Of several key types, the one whose address has no suffix."""

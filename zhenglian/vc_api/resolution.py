@@ -49,7 +49,10 @@ _LENGTHS: Final[Mapping[bytes, int]] = {
     bytes.fromhex("8024"): 33,
     bytes.fromhex("8124"): 49,
     bytes.fromhex("eb01"): 96,
+    bytes.fromhex("9024"): 1312,
 }
+_LONG: Final = frozenset({bytes.fromhex("9024")})
+"""ML-DSA-44, whose draft spells keys in base64url. All others are spelt in base58btc."""
 
 
 class _Failed(Exception):
@@ -113,9 +116,11 @@ def _key(did: str) -> PublicKey:
     if method != "key":
         raise _Failed("methodNotSupported", 501)
     try:
-        data = multibase_decode(name, allowed="z")
+        data = multibase_decode(name)
     except (EncodingInvalid, LimitExceeded):
         raise _Failed("invalidDid") from None
+    if name.startswith("u") != (data[:2] in _LONG):
+        raise _Failed("invalidDid")
     length = _LENGTHS.get(data[:2])
     if length is not None and len(data) != length + 2:
         raise _Failed("invalidPublicKeyLength")

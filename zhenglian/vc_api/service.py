@@ -18,7 +18,7 @@ from credentials.canonical import Canonicalizer
 from credentials.contexts import ContextStore
 from credentials.did_jwk import JwkResolver
 from credentials.dids import AUTHENTICATION, ChainResolver, KeyResolver, Resolver
-from credentials.errors import ControllerMismatch, StatusEntryMalformed
+from credentials.errors import BbsFeatureMismatch, ControllerMismatch, StatusEntryMalformed
 from credentials.model import (
     ALL_MODELS,
     CURRENT_MODEL,
@@ -28,15 +28,23 @@ from credentials.model import (
     is_enveloped,
     issuer_id,
 )
+from credentials.multibase import multibase_base64
 from credentials.proofs import (
+    ALL_CRYPTOSUITES,
+    CRYPTOSUITES,
+    BbsChecking,
     add_proof,
     derive,
     verify_credential,
     verify_proof,
 )
+from credentials.proofs.bbs_2023 import pseudonym_of
+from credentials.proofs.bbs_2023_options import NAME as BBS_2023
+from credentials.proofs.suite import Cryptosuite
 from credentials.related_resources import check_related_resources, held_by
 from credentials.status import MAX_STATUS_ENTRIES, status_list_credential
 from credentials.status_messages import MESSAGE, SizedStatusEntry
+from zhenglian.vc_api import features
 from zhenglian.vc_api.envelopes import FORMS, Envelopes
 from zhenglian.vc_api.errors import (
     AddressUnknown,
@@ -48,7 +56,6 @@ from zhenglian.vc_api.errors import (
     StatusOutOfReach,
     StatusUnavailable,
 )
-from zhenglian.vc_api.features import OPTIONS, suites_for
 from zhenglian.vc_api.keys import Party
 from zhenglian.vc_api.statuses import Given, Statuses, find, read_messages
 
@@ -113,7 +120,8 @@ class VcApi:
     def issue(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{credential, options: {mandatoryPointers, statusPurposes, …}}` → 201.
 
-        For bbs-2023 also `featureOption` and `commitmentWithProof`.
+        Also the options of `zhenglian.vc_api.features`; at vc-sd-jwt `disclosablePointers`, what
+        the holder may leave out.
         """
         party = self._party(name)
         _only(body, "credential", "options")
@@ -122,15 +130,20 @@ class VcApi:
             body,
             "credentialId",
             "mandatoryPointers",
+            "disclosablePointers",
             "statusPurposes",
             "statusMessages",
             "statusSize",
             "statusReference",
-            *OPTIONS,
+            *features.ISSUING,
         )
         self._check_credential(credential)
-        if not self.proof_only and issuer_id(credential) != party.did:
-            raise IssuerMismatch(role="issuer")
+        if not self.proof_only:
+            if issuer_id(credential) != party.did:
+                raise IssuerMismatch(role="issuer")
+            if "proof" in credential:
+                # Who signs beside a proof vouches for a document that must hold with it.
+                self._verify_received(credential, {}, _suites(party))
         purposes = _texts(options, "statusPurposes")
         messages = read_messages(options, as_the_suite_counts=self.proof_only)
         if not purposes and messages is None:
@@ -151,37 +164,42 @@ class VcApi:
     def verify(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{verifiableCredential, options}` → 200 `{verified: true, checks}`; else raises.
 
-        Any cryptosuite of the table: the proof says which. `options.checks` is read and never
-        takes a check away.
+        Any cryptosuite of the default table: the proof says which. One that is experimental or
+        legacy only at its own address. `options.checks` is read and never takes a check away; for
+        the others see `zhenglian.vc_api.features`. A pseudonym that was proven is told.
         """
-        self._party(name)
+        party = self._party(name)
         _only(body, "verifiableCredential", "options")
         credential = _object(body, "verifiableCredential")
-        options = _options(body, "checks", "challenge", "domain")
+        options = _options(body, "checks", "challenge", "domain", *features.CHECKING)
         _texts(options, "checks")
-        checks = self._verify(credential)
-        return Answer(200, {"verified": True, "checks": checks, "problemDetails": []})
+        asked = features.checking(options)
+        checks = self._verify(credential, _suites(party), asked)
+        told: dict[str, Any] = {"verified": True, "checks": checks, "problemDetails": []}
+        if asked is not None and asked.nym_domain is not None:
+            told["pseudonym"] = _pseudonym(credential)
+        return Answer(200, told)
 
     def derive(self, name: str, body: Mapping[str, Any]) -> Answer:
-        """`{verifiableCredential, options: {selectivePointers}}` → 201.
+        """`{verifiableCredential, options: {selectivePointers, …}}` → 201.
 
-        The holder's step: in the product mode the base proof is verified first.
+        The holder's step: what was issued is verified first. For the other options see
+        `zhenglian.vc_api.features`. An enveloped SD-JWT stays in its envelope.
         """
         self._party(name)
         _only(body, "verifiableCredential", "options")
         credential = _object(body, "verifiableCredential")
-        options = _options(body, "selectivePointers")
-        if not self.proof_only:
-            # The holder's own step: whether the credential is in force is the verifier's.
-            verify_credential(
-                credential,
-                resolver=self._resolver,
-                now=self._clock(),
-                accept_base=True,
-                canonicalizer=self._canonicalizer,
-            )
+        options = _options(body, "selectivePointers", *features.SHOWING)
+        pointers, asked = _texts(options, "selectivePointers"), features.showing(options)
+        if is_enveloped(credential):
+            if asked is not None:
+                raise FeatureUnavailable
+            self._envelopes.credential(credential)
+            shown = self._envelopes.derive(credential, pointers)
+            return Answer(201, {"verifiableCredential": shown})
+        self._verify_received(credential, options, CRYPTOSUITES)
         derived = derive(
-            credential, _texts(options, "selectivePointers"), canonicalizer=self._canonicalizer
+            credential, pointers, canonicalizer=self._canonicalizer, suite_options=asked
         )
         return Answer(201, {"verifiableCredential": derived})
 
@@ -212,12 +230,13 @@ class VcApi:
             challenge=challenge,
             domain=domain,
             canonicalizer=self._canonicalizer,
+            suites=_suites(party),
         )
         return Answer(201, {"verifiablePresentation": signed})
 
     def verify_presentation(self, name: str, body: Mapping[str, Any]) -> Answer:
         """`{verifiablePresentation, options: {challenge, domain}}` → 200; else raises."""
-        self._party(name)
+        suites = _suites(self._party(name))
         _only(body, "verifiablePresentation", "options")
         presentation = _object(body, "verifiablePresentation")
         options = _options(body, "checks", "challenge", "domain")
@@ -230,11 +249,11 @@ class VcApi:
                 presentation, challenge, domain
             )
         else:
-            credentials = self._verify_proof_of(presentation, challenge, domain)
+            credentials = self._verify_proof_of(presentation, challenge, domain, suites)
         if len(credentials) > MAX_CREDENTIALS:
             raise BodyMalformed(reason=f"there are more than {MAX_CREDENTIALS} credentials")
         checks = ["proof"] if self.proof_only else ["proof", "holder", "challenge", "domain"]
-        inner = [self._verify(credential) for credential in credentials]
+        inner = [self._verify(credential, suites) for credential in credentials]
         return Answer(
             200,
             {
@@ -246,7 +265,11 @@ class VcApi:
         )
 
     def _verify_proof_of(
-        self, presentation: Mapping[str, Any], challenge: str | None, domain: str | None
+        self,
+        presentation: Mapping[str, Any],
+        challenge: str | None,
+        domain: str | None,
+        suites: Mapping[str, Cryptosuite],
     ) -> Sequence[object]:
         """The credentials, still unverified, of a presentation whose proof was verified."""
         check_presentation(presentation, models=self._models, enveloped=True)
@@ -258,6 +281,7 @@ class VcApi:
             challenge=challenge,
             domain=domain,
             canonicalizer=self._canonicalizer,
+            suites=suites,
         )
         holder = _holder(presentation)
         if not self.proof_only:
@@ -321,13 +345,39 @@ class VcApi:
         if "relatedResource" in credential:
             check_related_resources(credential, self._held, bare=self.proof_only)
 
+    def _verify_received(
+        self,
+        credential: Mapping[str, Any],
+        options: Mapping[str, Any],
+        suites: Mapping[str, Cryptosuite],
+    ) -> None:
+        """What an issuer sent its holder; in the proof-only mode, whoever signed it.
+
+        Whether it is in force is the verifier's to ask.
+        """
+        if self.proof_only:
+            self._check_credential(credential)
+        verify: Callable[..., object] = verify_proof if self.proof_only else verify_credential
+        verify(
+            credential,
+            resolver=self._resolver,
+            now=self._clock(),
+            accept_base=True,
+            canonicalizer=self._canonicalizer,
+            suites=suites,
+            suite_options=features.received(options),
+        )
+
     def _sign(
         self, party: Party, credential: Mapping[str, Any], options: Mapping[str, Any]
     ) -> dict[str, Any]:
         if party.cryptosuite in FORMS:
-            if options.get("mandatoryPointers") or "featureOption" in options:
+            if options.get("mandatoryPointers") or not options.keys().isdisjoint(features.ISSUING):
                 raise FeatureUnavailable
-            return self._envelopes.make(party, credential)
+            disclosable = _texts(options, "disclosablePointers")
+            return self._envelopes.make(party, credential, disclosable=disclosable)
+        if "disclosablePointers" in options:
+            raise FeatureUnavailable
         return add_proof(
             credential,
             cryptosuite=party.cryptosuite,
@@ -335,26 +385,44 @@ class VcApi:
             verification_method=party.method,
             created=self._clock(),
             mandatory_pointers=_texts(options, "mandatoryPointers"),
-            suites=suites_for(party.cryptosuite, options),
+            suites=_suites(party),
+            suite_options=features.issuing(party.cryptosuite, options),
             canonicalizer=self._canonicalizer,
         )
 
-    def _verify(self, credential: object) -> list[str]:
+    def _verify(
+        self,
+        credential: object,
+        suites: Mapping[str, Cryptosuite],
+        asked: BbsChecking | None = None,
+    ) -> list[str]:
         """The checks that were made and passed."""
         if not isinstance(credential, Mapping):
             raise BodyMalformed(reason="a credential is not an object")
         now = self._clock()
         if is_enveloped(credential):
+            if asked is not None:
+                raise FeatureUnavailable
             credential = self._envelopes.credential(credential)
             self._check_credential(credential)
         elif self.proof_only:
             self._check_credential(credential)
             verify_proof(
-                credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
+                credential,
+                resolver=self._resolver,
+                now=now,
+                canonicalizer=self._canonicalizer,
+                suites=suites,
+                suite_options=asked,
             )
         else:
             verify_credential(
-                credential, resolver=self._resolver, now=now, canonicalizer=self._canonicalizer
+                credential,
+                resolver=self._resolver,
+                now=now,
+                canonicalizer=self._canonicalizer,
+                suites=suites,
+                suite_options=asked,
             )
         if self.proof_only:
             return ["proof"]
@@ -370,6 +438,22 @@ class VcApi:
             if value and sized.entry.purpose != MESSAGE:
                 raise CredentialRevoked(purpose=sized.entry.purpose)
         return ["proof", "issuer", "validity", "credentialStatus"]
+
+
+def _suites(party: Party) -> Mapping[str, Cryptosuite]:
+    """What counts at an address: the default table and its own suite, whatever that one is."""
+    own = ALL_CRYPTOSUITES.get(party.cryptosuite)
+    return CRYPTOSUITES if own is None else {**CRYPTOSUITES, own.name: own}
+
+
+def _pseudonym(credential: Mapping[str, Any]) -> str:
+    """The pseudonym of a credential that was verified for its context."""
+    proof = credential["proof"]
+    for each in proof if isinstance(proof, list) else [proof]:
+        found = pseudonym_of(each) if each.get("cryptosuite") == BBS_2023 else None
+        if found is not None:
+            return multibase_base64(found)
+    raise BbsFeatureMismatch
 
 
 def _only(body: Mapping[str, Any], *known: str) -> None:
