@@ -16,7 +16,8 @@ _HEADERS: Final = {"Cache-Control": "no-store"}
 
 
 def _respond(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, _HEADERS, answer.content_type)
+    # As a header: to a media type, a charset would be added, and clients compare it literally.
+    return Response(answer.body, answer.status, {**_HEADERS, "Content-Type": answer.content_type})
 
 
 def build_node_app(node: Node) -> FastAPI:
