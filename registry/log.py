@@ -10,8 +10,9 @@ Guarantees, against crashes, power cuts and full disks:
   partly known one is refused, naming what is known.
 
 Tiles are derived: they are written for the heads that get published, and again from the record
-after a crash. It does not defend against an operator who replaces the record by an older copy;
-the nodes do, by never cosigning a smaller or other tree.
+after a crash. A record that is older than the checkpoint beside its tiles (a wrong backup, a
+database that forgot) is refused. It does not defend against an operator who replaces both by an
+older copy; the nodes do, by never cosigning a smaller or other tree.
 """
 
 from __future__ import annotations
@@ -28,14 +29,22 @@ from typing import Final
 from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.errors import (
     BatchSize,
+    CheckpointForeign,
+    CheckpointMalformed,
     CheckpointRefused,
     EntriesDuplicate,
     EntryTooLarge,
     HeadMoved,
+    LeaseLost,
     LogBusy,
     LogClosed,
+    NoteForged,
+    NoteMalformed,
+    NoteUnsigned,
     RegistryError,
+    StoreBehind,
     StoreCorrupt,
+    StoreUnreachable,
     TileCorrupt,
     TileMissing,
 )
@@ -48,14 +57,14 @@ from registry.limits import (
 )
 from registry.merkle import Frontier, leaf_hash
 from registry.note import NoteSigner
-from registry.storage import Commit, LeafKnown, Store
+from registry.storage import Commit, LeafKnown, Lease, Store, Tiles
 from registry.storage.lock import FolderLock
+from registry.storage.places import TILES, Opened
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
 from registry.tiles import WIDTH, Tile, TileStack, bundle_of, encode_bundle
 from registry.view import LogView, load_edge
 
-TILES: Final = "tiles"
 _WRITE_TILES: Final = 256  # at a time, while integrating: about 4 MiB of memory
 
 
@@ -102,50 +111,95 @@ class Log:
     def __init__(
         self,
         store: Store,
-        files: TileFiles,
+        files: Tiles,
         *,
-        lock: FolderLock | None = None,
+        lease: Lease | None = None,
         signer: NoteSigner | None = None,
         interval_s: float = 0.0,
         clock: Callable[[], int] = _now,
     ) -> None:
-        """Use `open`. `interval_s`: how long a commit waits for company; 0 still groups what
-        arrives while the commit before is being made durable."""
+        """Use `open` or `over`. `interval_s`: how long a commit waits for company; 0 still groups
+        what arrives while the commit before is being made durable."""
         if signer is not None and signer.key.name != store.origin:
             raise CheckpointRefused(origin=store.origin, reason="the key bears another name")
         self._store = store
         self._files = files
-        self._lock = lock
+        self._lease = lease
         self._signer = signer
         self._interval_s = interval_s
         self._clock = clock
         self._frontier = store.head()
+        self._stale = False  # the record may be further than `_frontier`
         self._integrating = threading.Lock()
         self._publishing = threading.Lock()
         self._pending = 0
         self._state = threading.Lock()
         self._stopped = False
         self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        shown = self._shown_checkpoint()
+        if shown is not None and shown.size > self._frontier.size:
+            raise StoreBehind(store=store.name, size=self._frontier.size, known=shown.size)
         try:
-            edge = load_edge(store, files)
+            self.view = LogView(store, files, load_edge(store, files))
+            self.integrate()
         except (TileMissing, TileCorrupt):
-            edge = TileStack()  # the record has everything: build the tiles anew
-        self.view = LogView(store, files, edge)
-        self.integrate()
+            self.view = LogView(store, files, TileStack())
+            self.rebuild()  # the record has everything: build the tiles anew
+        if shown is not None and shown.size and self.view.root_at(shown.size) != shown.root:
+            raise StoreCorrupt(store=store.name, reason="another tree was published than it holds")
         published = store.published()
         if published is not None and files.read_checkpoint() != published:
-            files.write_checkpoint(published)
+            files.write_checkpoint(published, replace=shown is None)
         self._served = published  # what the checkpoint file says
         self._thread = threading.Thread(
             target=self._run, name=f"commit {store.origin}", daemon=True
         )
         self._thread.start()
 
+    def _shown_checkpoint(self) -> Checkpoint | None:
+        """What this log itself signed last, as it stands beside the tiles."""
+        note = self._files.read_checkpoint() if self._signer is not None else None
+        if note is None or self._signer is None:
+            return None
+        try:
+            return open_checkpoint(note, self.origin, [self._signer.key]).checkpoint
+        except (CheckpointMalformed, CheckpointForeign, NoteMalformed, NoteForged, NoteUnsigned):
+            return None  # damage: it is written anew
+
+    @staticmethod
+    def check_origin(origin: str) -> None:
+        """Raise `CheckpointMalformed` for an origin that no checkpoint can carry."""
+        Checkpoint(origin, 1, bytes(32))
+
     @classmethod
     def create(cls, folder: Path, origin: str) -> None:
         """Make an empty log in `folder`; raises `StoreExists`."""
-        Checkpoint(origin, 1, bytes(32))  # refuses an origin that no checkpoint can carry
+        cls.check_origin(origin)
         SqliteStore.create(folder, origin)
+
+    @classmethod
+    def over(
+        cls,
+        opened: Opened,
+        *,
+        signer: NoteSigner | None = None,
+        interval_s: float = 0.0,
+        clock: Callable[[], int] = _now,
+    ) -> Log:
+        """The log over what `Places.open` opened; it is closed with it, or when this fails."""
+        try:
+            return cls(
+                opened.store,
+                opened.tiles,
+                lease=opened.lease,
+                signer=signer,
+                interval_s=interval_s,
+                clock=clock,
+            )
+        except BaseException:
+            opened.store.close()
+            opened.lease.release()
+            raise
 
     @classmethod
     def open(
@@ -164,22 +218,13 @@ class Log:
         if not folder.is_dir():
             SqliteStore(folder)  # raises StoreMissing
         lock = FolderLock(folder)
-        store: SqliteStore | None = None
         try:
             store = SqliteStore(folder, origin=origin)
-            return cls(
-                store,
-                TileFiles(folder / TILES),
-                lock=lock,
-                signer=signer,
-                interval_s=interval_s,
-                clock=clock,
-            )
         except BaseException:
-            if store is not None:
-                store.close()
             lock.release()
             raise
+        opened = Opened(store, TileFiles(folder / TILES), lock)
+        return cls.over(opened, signer=signer, interval_s=interval_s, clock=clock)
 
     @staticmethod
     def open_view(folder: Path, *, origin: str | None = None) -> LogView:
@@ -288,7 +333,7 @@ class Log:
     def _commit(
         self, group: list[_Submission], known: dict[bytes, int]
     ) -> list[Sequenced | EntriesDuplicate]:
-        before = self._frontier
+        before = self._current()
         after = before.copy()
         size = before.size
         seen = dict(known)
@@ -323,13 +368,27 @@ class Log:
         for submission in group:
             submission.future.set_exception(error)
 
+    def _current(self) -> Frontier:
+        """The head to build on, read again when a commit before had no clear end."""
+        if self._stale:
+            head = self._store.head()
+            known = self._frontier
+            if head.size < known.size or (head.size == known.size and head != known):
+                raise StoreBehind(store=self._store.name, size=head.size, known=known.size)
+            self._frontier = head
+            self._stale = False
+        return self._frontier
+
     def _reload(self, error: RegistryError) -> None:
         """After a failed commit, go on from what the record really says, or stop."""
-        if isinstance(error, HeadMoved):
+        if isinstance(error, HeadMoved | LeaseLost | StoreBehind):
             self._stop()
             return
+        self._stale = True
         try:
-            self._frontier = self._store.head()
+            self._current()
+        except StoreUnreachable:
+            return  # it is read again before the next commit
         except RegistryError:
             self._stop()
 
@@ -347,7 +406,7 @@ class Log:
         `view` stays where it was, and the next call tries again.
         """
         with self._integrating:
-            head = self._store.head()
+            head = self._committed()
             stack = self.view.edge()
             if head.size != stack.size:
                 self._advance(head, stack)
@@ -359,11 +418,19 @@ class Log:
         Raises what `integrate` raises; with `StoreCorrupt` the record itself is damaged.
         """
         with self._integrating:
-            self._advance(self._store.head(), TileStack())
+            self._advance(self._committed(), TileStack(), replace=True)
             return self.view.checkpoint
 
-    def _advance(self, head: Frontier, stack: TileStack) -> None:
-        self._write(self._build(stack, head))
+    def _committed(self) -> Frontier:
+        """The head of the record, as far as its commit was confirmed to this process.
+
+        What a database shows may still be on its way to its standby; it is not signed before.
+        """
+        head = self._store.head()
+        return head if head.size <= self._frontier.size else self._frontier
+
+    def _advance(self, head: Frontier, stack: TileStack, *, replace: bool = False) -> None:
+        self._write(self._build(stack, head), replace)
         if stack.root() != head.root():
             raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
         self._store.set_integrated(head.size)
@@ -390,17 +457,17 @@ class Log:
         for tile, hashes in stack.partials():
             yield tile, b"".join(hashes)
 
-    def _write(self, tiles: Iterator[tuple[Tile, bytes]]) -> None:
+    def _write(self, tiles: Iterator[tuple[Tile, bytes]], replace: bool) -> None:
         chunk: list[tuple[Tile, bytes]] = []
         for item in tiles:
             chunk.append(item)
             if len(chunk) == _WRITE_TILES:
-                self._write_chunk(chunk)
+                self._write_chunk(chunk, replace)
                 chunk = []
-        self._write_chunk(chunk)
+        self._write_chunk(chunk, replace)
 
-    def _write_chunk(self, chunk: list[tuple[Tile, bytes]]) -> None:
-        self._files.write(chunk)
+    def _write_chunk(self, chunk: list[tuple[Tile, bytes]], replace: bool) -> None:
+        self._files.write(chunk, replace=replace)
         self._files.drop_partials(tile for tile, _ in chunk)
 
     # --- publish ---
@@ -471,8 +538,8 @@ class Log:
             if rest is not None:
                 rest.future.set_exception(LogClosed(origin=self.origin))
         self._store.close()
-        if self._lock is not None:
-            self._lock.release()
+        if self._lease is not None:
+            self._lease.release()
 
     def __enter__(self) -> Log:
         return self

@@ -97,6 +97,16 @@ class LogView:
         """Show the tree up to `stack`, whose tiles are durably written."""
         self._edge = stack
 
+    def refresh(self) -> bool:
+        """Show what another process has integrated since; True when there is more.
+
+        For views beside a writer. Raises what `load_edge` raises; then all stays as it is.
+        """
+        if self._store.integrated() <= self.size:
+            return False
+        self.advance(load_edge(self._store, self._files))
+        return True
+
     def close(self) -> None:
         """Release the store of a view that `Log.open_view` made."""
         self._store.close()

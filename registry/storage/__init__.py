@@ -147,8 +147,11 @@ class Tiles(Protocol):
         """Remove partial versions of those of the tiles that are full; what fails stays."""
         ...
 
-    def write_checkpoint(self, note: bytes) -> None:
-        """Show `note` as the newest checkpoint, unless that of a larger tree is shown already."""
+    def write_checkpoint(self, note: bytes, *, replace: bool = False) -> None:
+        """Show `note` as the newest checkpoint, unless that of a larger tree is shown already.
+
+        `replace` writes over whatever is there: it is no checkpoint of this log.
+        """
         ...
 
     def read_checkpoint(self) -> bytes | None: ...

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from registry.errors import StoreFailed, StoreLocked
 
 
 class FolderLock:
-    """Held from construction to `release`. Raises `StoreLocked` when another holds it."""
+    """A `Lease` on one machine, held from construction to `release`.
+
+    Raises `StoreLocked` when another holds it.
+    """
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -29,6 +33,14 @@ class FolderLock:
             if isinstance(error, BlockingIOError):
                 raise StoreLocked(store=folder.name) from error
             raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
+
+    @property
+    def lost(self) -> bool:
+        """Never: the kernel takes it from nobody who lives."""
+        return False
+
+    def on_loss(self, call: Callable[[], None]) -> None:
+        """Nothing to call."""
 
     def release(self) -> None:
         if self._file >= 0:

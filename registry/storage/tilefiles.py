@@ -56,7 +56,7 @@ class TileFiles:
         """Write durably; raises `StoreFull` and `StoreFailed`, and then some may be missing."""
         self._replace([(self.folder / tile.path, data) for tile, data in tiles])
 
-    def write_checkpoint(self, note: bytes) -> None:
+    def write_checkpoint(self, note: bytes, *, replace: bool = False) -> None:
         path = self.folder / CHECKPOINT
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class TileFiles:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 shown = _content(path)
-                if shown is None or size_of_note(shown) <= size_of_note(note):
+                if replace or shown is None or size_of_note(shown) <= size_of_note(note):
                     self._replace([(path, note)])
             finally:
                 os.close(lock)
