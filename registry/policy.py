@@ -12,13 +12,16 @@ cosignature that cannot be counted is as good as none.
 - `reached`, of a group of k: the k-th *oldest*. By then k of them had seen this tree: what an
   entry's existence is dated by.
 With exactly k cosignatures the first is the oldest of them and the second the newest.
+
+A party that signs with two keys, Ed25519 and ML-DSA-44, is a group of its own (`any` of its keys,
+or `all`): so it counts once, however many of its lines a checkpoint bears.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from registry.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
@@ -30,9 +33,12 @@ from registry.errors import (
     QuorumMissing,
 )
 from registry.limits import MAX_CLOCK_SKEW_S, MAX_POLICY_BYTES, MAX_POLICY_NAMES
-from registry.note import ED25519, ED25519_COSIGNATURE, Note, VerifierKey
+from registry.note import COSIGNER_TYPES, LOG_TYPES, ML_DSA_44, Note, VerifierKey
 
 NONE = "none"
+NODES = "nodes"
+"""The group of whom `Policy.k_of_n` wants a number."""
+_ALGORITHM: Mapping[int, str] = {ML_DSA_44: "ml-dsa-44"}
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,17 @@ class Group:
 
 @dataclass(frozen=True)
 class CosignedCheckpoint:
-    """A checkpoint that a log signed and a quorum cosigned. Times: POSIX seconds (see module)."""
+    """A checkpoint that a log signed and a quorum cosigned. Times: POSIX seconds (see module).
+
+    `cosigners`: the members of the quorum that have witnessed it, and the time of each; without
+    a quorum the witnesses. `witnesses`: every key that was counted, whether in the quorum or not.
+    """
 
     signed: SignedCheckpoint
     cosigners: Mapping[str, int]
     time_s: int | None
     reached_s: int | None
+    witnesses: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -83,21 +94,42 @@ class CosignedCheckpoint:
 
 @dataclass(frozen=True)
 class Policy:
-    """Logs, witnesses by name, groups by name, and the name of the quorum ("none": no witness)."""
+    """Logs, witnesses by name, groups by name, and the name of the quorum ("none": no witness).
+
+    `log_urls` and `witness_urls` are the addresses that the file gives, by the log's key and the
+    witness' name. They are needed to ask somebody, never to verify.
+    """
 
     logs: tuple[VerifierKey, ...]
     witnesses: Mapping[str, VerifierKey]
     groups: Mapping[str, Group]
     quorum: str
+    log_urls: Mapping[VerifierKey, str] = field(default_factory=dict)
+    witness_urls: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def k_of_n(
-        cls, threshold: int, witnesses: Mapping[str, VerifierKey], logs: Iterable[VerifierKey] = ()
+        cls,
+        threshold: int,
+        witnesses: Mapping[str, VerifierKey | Sequence[VerifierKey]],
+        logs: Iterable[VerifierKey] = (),
+        *,
+        each: str = "any",
     ) -> Policy:
-        """The quorum of any `threshold` of `witnesses`; raises `PolicyMalformed`."""
+        """The quorum of any `threshold` of `witnesses`; raises `PolicyMalformed`.
+
+        A witness of several keys is a group: `each` ("any", "all") says which of them must sign.
+        """
         lines = [f"log {key.encode()}" for key in logs]
-        lines += [f"witness {name} {key.encode()}" for name, key in witnesses.items()]
-        lines += [f"group nodes {threshold} {' '.join(witnesses)}", "quorum nodes"]
+        for name, keys in witnesses.items():
+            several = [keys] if isinstance(keys, VerifierKey) else list(keys)
+            if len(several) == 1:
+                lines.append(f"witness {name} {several[0].encode()}")
+                continue
+            named = {f"{name}/{_ALGORITHM.get(key.type, 'ed25519')}": key for key in several}
+            lines += [f"witness {part} {key.encode()}" for part, key in named.items()]
+            lines.append(f"group {name} {each} {' '.join(named)}")
+        lines += [f"group {NODES} {threshold} {' '.join(witnesses)}", f"quorum {NODES}"]
         return cls.parse("\n".join([*lines, ""]).encode())
 
     @classmethod
@@ -106,9 +138,12 @@ class Policy:
         return _Parser().parse(data)
 
     def encode(self) -> bytes:
-        """The policy file again, without addresses and comments."""
-        lines = [f"log {key.encode()}" for key in self.logs]
-        lines += [f"witness {name} {key.encode()}" for name, key in self.witnesses.items()]
+        """The policy file again, without comments."""
+        lines = [f"log {key.encode()} {self.log_urls.get(key, '')}".rstrip() for key in self.logs]
+        lines += [
+            f"witness {name} {key.encode()} {self.witness_urls.get(name, '')}".rstrip()
+            for name, key in self.witnesses.items()
+        ]
         lines += [
             f"group {name} {group.threshold} {' '.join(group.members)}"
             for name, group in self.groups.items()
@@ -144,13 +179,18 @@ class Policy:
             if times.get(key) and (now is None or times[key] <= now + MAX_CLOCK_SKEW_S)
         }
         if self.quorum == NONE:
-            return CosignedCheckpoint(signed, counted, None, None)
+            return CosignedCheckpoint(signed, counted, None, None, counted)
+        group = self.groups.get(self.quorum)
+        members = {
+            name: found[0]
+            for name in (group.members if group else (self.quorum,))
+            if (found := self._times(name, counted)) is not None
+        }
         reached = self._times(self.quorum, counted)
         if reached is None:
-            group = self.groups.get(self.quorum)
             needed = group.threshold if group else 1
-            raise QuorumMissing(origin=signed.origin, found=len(counted), needed=needed)
-        return CosignedCheckpoint(signed, counted, *reached)
+            raise QuorumMissing(origin=signed.origin, found=len(members), needed=needed)
+        return CosignedCheckpoint(signed, members, *reached, counted)
 
     def _times(self, name: str, counted: Mapping[str, int]) -> tuple[int, int] | None:
         """(time, reached) of a witness or group, None when it has not witnessed."""
@@ -172,6 +212,8 @@ class _Parser:
         self.witnesses: dict[str, VerifierKey] = {}
         self.groups: dict[str, Group] = {}
         self.quorum: str | None = None
+        self.log_urls: dict[VerifierKey, str] = {}
+        self.witness_urls: dict[str, str] = {}
         self.grouped: set[str] = set()
         self.line = 0
 
@@ -195,15 +237,25 @@ class _Parser:
             self.statement(words[0], words[1:])
         if self.quorum is None:
             raise self.fail("no line names the quorum")
-        return Policy(tuple(self.logs), dict(self.witnesses), dict(self.groups), self.quorum)
+        return Policy(
+            tuple(self.logs),
+            dict(self.witnesses),
+            dict(self.groups),
+            self.quorum,
+            dict(self.log_urls),
+            dict(self.witness_urls),
+        )
 
     def statement(self, keyword: str, words: list[str]) -> None:
         match keyword, words:
-            case "log", [vkey] | [vkey, _]:
-                self.logs.append(self.key(vkey, {ED25519}, self.logs))
-            case "witness", [name, vkey] | [name, vkey, _]:
-                known = list(self.witnesses.values())
-                self.witnesses[self.new(name)] = self.key(vkey, {ED25519_COSIGNATURE}, known)
+            case "log", [vkey, *url] if len(url) <= 1:
+                log = self.key(vkey, LOG_TYPES, self.logs)
+                self.logs.append(log)
+                self.log_urls |= {log: url[0]} if url else {}
+            case "witness", [name, vkey, *url] if len(url) <= 1:
+                witness = self.key(vkey, COSIGNER_TYPES, list(self.witnesses.values()))
+                self.witnesses[self.new(name)] = witness
+                self.witness_urls |= {name: url[0]} if url else {}
             case "group", [name, threshold, *members] if members:
                 self.groups[self.new(name)] = self.group(threshold, members)
             case "quorum", [name]:
@@ -213,7 +265,7 @@ class _Parser:
             case _:
                 raise self.fail("it is no log, witness, group or quorum in form")
 
-    def key(self, vkey: str, types: set[int], others: list[VerifierKey]) -> VerifierKey:
+    def key(self, vkey: str, types: frozenset[int], others: list[VerifierKey]) -> VerifierKey:
         try:
             key = VerifierKey.parse(vkey)
         except KeyMalformed as error:

@@ -12,6 +12,7 @@ from registry.lines import strict_base64
 from registry.note import (
     ED25519,
     ED25519_COSIGNATURE,
+    ML_DSA_44,
     Note,
     NoteSignature,
     NoteSigner,
@@ -215,3 +216,91 @@ def test_time_beyond_the_limit_is_no_cosignature() -> None:
 def test_strict_base64_refuses(text: str) -> None:
     with pytest.raises(ValueError, match="base64"):
         strict_base64(text)
+
+
+# --- ML-DSA-44 --------------------------------------------------------------------------------
+
+PQ = NoteSigner.from_seed("log.example/one", b"\x07" * 32, ML_DSA_44)
+HEAD = "log.example/one\n5\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
+
+
+def test_ml_dsa_signs_a_tree_head() -> None:
+    line = PQ.sign(HEAD, 1679315147)
+    assert len(line.blob) == 8 + 2420
+    found = Note(HEAD, (line,)).verify([PQ.key]).signatures
+    assert [(s.key, s.timestamp) for s in found] == [(PQ.key, 1679315147)]
+    # A log states no time.
+    assert Note(HEAD, (PQ.sign(HEAD),)).verify([PQ.key]).signatures[0].timestamp == 0
+
+
+def test_what_ml_dsa_signs_byte_by_byte() -> None:
+    # tlog-cosignature, "ML-DSA-44 signed message"
+    wanted = (
+        b"subtree/v1\n\x00"
+        + bytes([15])
+        + b"log.example/one"
+        + (1679315147).to_bytes(8, "big")
+        + bytes([15])
+        + b"log.example/one"
+        + (0).to_bytes(8, "big")
+        + (5).to_bytes(8, "big")
+        + bytes(range(32))
+    )
+    line = PQ.sign(HEAD, 1679315147)
+    PQ.key.loaded.verify(line.blob[8:], wanted)
+
+
+def test_an_ml_dsa_vkey() -> None:
+    key = PQ.key
+    assert VerifierKey.parse(key.encode()) == key
+    material = base64.b64decode(key.encode().split("+", 2)[2])
+    assert (material[0], len(material)) == (0x06, 1 + 1312)
+    with pytest.raises(KeyMalformed):
+        VerifierKey(key.name, ML_DSA_44, bytes(32))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD.replace("\n5\n", "\n6\n"),
+        HEAD.replace("log.example/one", "log.example/two"),
+        HEAD.replace("AAEC", "BAEC"),
+        HEAD + "extension\n",  # it would be signed by nobody
+        "no head\n",
+    ],
+)
+def test_ml_dsa_binds_the_whole_head(text: str) -> None:
+    with pytest.raises(NoteForged):
+        Note(text, (PQ.sign(HEAD, 9),)).verify([PQ.key])
+
+
+def test_ml_dsa_binds_the_name_and_the_time() -> None:
+    line = PQ.sign(HEAD, 9)
+    other = VerifierKey("log.example/else", ML_DSA_44, PQ.key.public)
+    with pytest.raises(NoteForged):
+        Note(HEAD, (NoteSignature(other.name, other.id, line.blob),)).verify([other])
+    late = NoteSignature(line.name, line.key_id, bytes([0] * 7 + [8]) + line.blob[8:])
+    with pytest.raises(NoteForged):
+        Note(HEAD, (late,)).verify([PQ.key])
+    short = NoteSignature(line.name, line.key_id, line.blob[:-1])
+    with pytest.raises(NoteForged):
+        Note(HEAD, (short,)).verify([PQ.key])
+
+
+def test_ml_dsa_signs_no_extension_and_no_long_name() -> None:
+    with pytest.raises(ValueError, match="extension"):
+        PQ.sign(HEAD + "more\n", 9)
+    long = NoteSigner.from_seed("n" * 256, b"\x07" * 32, ML_DSA_44)
+    with pytest.raises(ValueError, match="255"):
+        long.sign(HEAD, 9)
+
+
+def test_a_log_of_two_keys_is_one_signer_beside_another() -> None:
+    log = NoteSigner(LOG.key, LOG.sign_bytes, (PQ,))
+    lines = log.lines(HEAD)
+    assert [(s.name, s.key_id) for s in lines] == [(k.name, k.id) for k in (LOG.key, PQ.key)]
+
+
+def test_points_under_which_anybody_signs_are_no_keys() -> None:
+    with pytest.raises(KeyMalformed):
+        VerifierKey("log.example/one", ED25519, bytes([1, *[0] * 31]))

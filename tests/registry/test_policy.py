@@ -15,7 +15,7 @@ from registry.errors import (
     PolicyMalformed,
     QuorumMissing,
 )
-from registry.note import ED25519_COSIGNATURE, Note, NoteSignature, NoteSigner
+from registry.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSignature, NoteSigner
 from registry.policy import Policy
 
 ORIGIN = "hangzhou.example/main"
@@ -192,3 +192,93 @@ def test_malformed(defect: str) -> None:
         Policy.parse(filled.encode())
     if defect != "no_quorum":
         assert caught.value.params["line"] == line
+
+
+# --- two keys a party -------------------------------------------------------------------------
+
+LOG_PQ = NoteSigner.from_seed(ORIGIN, b"\x02" * 32, ML_DSA_44)
+PQ = {
+    name: NoteSigner.from_seed(f"hangzhou.example/{name}", bytes([i]) * 32, ML_DSA_44)
+    for i, name in enumerate(NODES, start=30)
+}
+KEYS = {name: (NODES[name].key, PQ[name].key) for name in NODES}
+LOGS = (LOG.key, LOG_PQ.key)
+EITHER = Policy.k_of_n(3, KEYS, LOGS)
+BOTH = Policy.k_of_n(3, KEYS, LOGS, each="all")
+POST_QUANTUM = Policy.k_of_n(3, {name: PQ[name].key for name in NODES}, [LOG_PQ.key])
+
+
+def signed_by(*signers: NoteSigner, logs: tuple[NoteSigner, ...] = (LOG, LOG_PQ)) -> bytes:
+    note = Note.parse(CHECKPOINT.sign(*logs))
+    lines = [signer.sign(CHECKPOINT.text, 50 + i) for i, signer in enumerate(signers)]
+    return Note(note.text, (*note.signatures, *lines)).encode()
+
+
+def test_who_signs_with_both_keys_counts_once() -> None:
+    twice = signed_by(NODES["data"], PQ["data"], NODES["police"], PQ["police"])
+    with pytest.raises(QuorumMissing) as caught:
+        EITHER.check(twice)
+    assert caught.value.params["found"] == 2
+    found = EITHER.check(signed_by(NODES["data"], PQ["data"], NODES["police"], PQ["civil"]))
+    assert found.cosigners == {"data": 51, "police": 52, "civil": 53}
+    assert set(found.witnesses) == {
+        "data/ed25519",
+        "data/ml-dsa-44",
+        "police/ed25519",
+        "civil/ml-dsa-44",
+    }
+    assert (found.time_s, found.reached_s) == (51, 53)
+
+
+def test_a_policy_may_want_both_keys() -> None:
+    nodes = ("data", "police", "civil")
+    whole = [*(NODES[name] for name in nodes), *(PQ[name] for name in nodes)]
+    assert set(BOTH.check(signed_by(*whole)).cosigners) == set(nodes)
+    with pytest.raises(QuorumMissing):
+        BOTH.check(signed_by(*whole[1:]))
+
+
+def test_a_policy_may_want_post_quantum_keys_alone() -> None:
+    ed25519 = signed_by(*NODES.values())
+    with pytest.raises(QuorumMissing):
+        POST_QUANTUM.check(ed25519)
+    both = signed_by(*NODES.values(), *PQ.values())
+    assert len(POST_QUANTUM.check(both).cosigners) == 4
+    with pytest.raises(NoteUnsigned):
+        POST_QUANTUM.check(signed_by(*PQ.values(), logs=(LOG,)))
+
+
+def test_a_log_is_not_its_own_witness() -> None:
+    # Its signature has a time, too, but none that a quorum counts.
+    policy = Policy.k_of_n(1, {"self": LOG_PQ.key}, LOGS)
+    note = Note.parse(CHECKPOINT.sign(LOG))
+    line = LOG_PQ.sign(CHECKPOINT.text, 50)
+    with pytest.raises(QuorumMissing):
+        policy.check(Note(note.text, (*note.signatures, line)).encode())
+
+
+def test_one_forged_line_of_a_known_key_rejects_the_note() -> None:
+    good = signed_by(*NODES.values())
+    line = PQ["data"].sign(CHECKPOINT.text, 50)
+    forged = NoteSignature(line.name, line.key_id, line.blob[:-1] + bytes([line.blob[-1] ^ 1]))
+    note = Note.parse(good).with_signatures([forged])
+    with pytest.raises(NoteForged):
+        EITHER.check(note.encode())
+    POLICY.check(note.encode())  # to whom that key means nothing, nothing changed
+
+
+def test_addresses_are_kept() -> None:
+    text = (
+        f"log {LOG.key.encode()} https://log.example/main/\n"
+        f"log {LOG_PQ.key.encode()}\n"
+        f"witness a {NODES['data'].key.encode()} https://a.example/\n"
+        f"witness b {PQ['data'].key.encode()}\n"
+        "quorum none\n"
+    )
+    policy = Policy.parse(text.encode())
+    assert policy.log_urls == {LOG.key: "https://log.example/main/"}
+    assert policy.witness_urls == {"a": "https://a.example/"}
+    assert policy.encode().decode() == text
+    found = policy.check(signed_by(NODES["data"], PQ["data"]))
+    assert found.cosigners == {"a": 50, "b": 51}
+    assert found.time is None
