@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from registry.api_bodies import TooLarge, read_body
 from registry.errors import SubmissionMalformed
+from registry.explorer import add_explorer_routes
 from registry.reader_api import FRESH, add_error_answers, add_reader_routes
 from registry.sequencer import Sequencer
 from registry.submission import MAX_SUBMISSION_BYTES
@@ -50,5 +51,6 @@ def build_app(sequencer: Sequencer) -> FastAPI:
         answer: dict[str, Any] = {"indices": list(added.indices), "repeated": added.repeated}
         return JSONResponse(answer, 200 if added.repeated else 201)
 
+    add_explorer_routes(app, sequencer.reader, folder=chains.home)
     add_reader_routes(app, sequencer.reader)
     return app
