@@ -1,7 +1,8 @@
 """Connections that make the server wait are ended, so that nobody can take all of them.
 
 Guarantee: a connection is closed when, for `PATIENCE_SECONDS` to twice that, it has sent no whole
-request head and no answer is owed to it. How long a body may take is limited where it is read
+request head and no answer is owed to it; also one that goes on sending what was refused, which is
+discarded meanwhile. How long a body may take is limited where it is read
 (`zhenglian.vc_api.app`), how long a head may be by h11 (64 KiB).
 """
 
@@ -34,7 +35,8 @@ class Impatient(H11Protocol):
     def _look(self) -> None:
         answered = self.cycle is None or self.cycle.response_complete
         if answered and self.cycle is self._seen:
-            self.transport.close()
+            # Not `close`: TLS would wait for the other side to say goodbye.
+            self.transport.abort()
             return
         self._seen = self.cycle
         self._watch = self.loop.call_later(PATIENCE_SECONDS, self._look)
