@@ -132,6 +132,19 @@ def build_app(_: Texts) -> typer.Typer:
     return app
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; which of two members of one name counts is not the same to every reader."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _no_number(_text: str) -> float:
+    """JSON has neither NaN nor Infinity."""
+    raise ValueError
+
+
 def _load(source: str) -> dict[str, Any]:
     try:
         if source == "-":
@@ -141,7 +154,7 @@ def _load(source: str) -> dict[str, Any]:
                 text = stream.read(MAX_INPUT + 1)
         if len(text) > MAX_INPUT:
             raise MalformedInput(reason="longer than any credential")
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)
     except OSError as error:
         raise MalformedInput(reason=error.strerror or "unreadable") from error
     except (ValueError, RecursionError):
