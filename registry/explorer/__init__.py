@@ -23,7 +23,7 @@ from fastapi import FastAPI, Query, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from registry.genesis import Genesis
-from registry.limits import MAX_TREE_SIZE
+from registry.limits import HASH_BYTES, MAX_TREE_SIZE
 from registry.summary import MAX_PAGE, Summary, SummaryKeeper
 from registry.view import LogView
 
@@ -137,6 +137,25 @@ def add_explorer_routes(app: FastAPI, source: Source, *, folder: Path | None = N
     def _find(digest: str) -> Response:
         refreshed()
         return JSONResponse({"entries": summary.find(digest[:128])}, headers=_FRESH)
+
+    @app.get("/explorer/api/locate/{leaf}")
+    def _locate(leaf: str) -> Response:
+        # Over all chains at once: an answer, not an error, where a leaf is unknown.
+        try:
+            wanted = bytes.fromhex(leaf)
+        except ValueError:
+            wanted = b""
+        found = {
+            origin: view.index_of(wanted)
+            for origin, view in source.views.items()
+            if len(wanted) == HASH_BYTES
+        }
+        places = [
+            {"origin": origin, "index": index}
+            for origin, index in found.items()
+            if index is not None
+        ]
+        return JSONResponse({"places": places}, headers=_FRESH)
 
     @app.get("/explorer/api/network")
     def _network() -> Response:

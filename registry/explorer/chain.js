@@ -8,7 +8,6 @@ import {
   WIDTH,
   Tree,
   climb,
-  concat,
   equal,
   fromMultibase,
   hex,
@@ -18,7 +17,6 @@ import {
   splitBundle,
   splitHashes,
   tilePath,
-  toBase64,
   widthAt,
 } from "./merkle.js";
 import { checkSignature, parseCheckpoint, parseKey, parseNote, parseProof } from "./note.js";
@@ -324,10 +322,13 @@ export class Network {
     trail.good("step.batch.subtree.good", params);
   }
 
-  async lookup(origin, leaf) {
-    const { index } = await askJson(`${origin}/lookup/${hex(leaf)}`);
-    if (!Number.isSafeInteger(index) || index < 0) throw new Error("not an index");
-    return index;
+  /** Where the server says a leaf stands: [{origin, index}]. A hint: proofs decide. */
+  async locate(leaf) {
+    const { places } = await askJson(`explorer/api/locate/${hex(leaf)}`);
+    if (!places.every(({ index }) => Number.isSafeInteger(index) && index >= 0)) {
+      throw new Error("not an index");
+    }
+    return places;
   }
 
   /** All rules of the main chain, as the server lists them: [{index, raw, body}]. Unproved. */
@@ -388,5 +389,3 @@ export const canonical = (body) => {
   const text = `{${members.map((m) => `${JSON.stringify(m)}:${JSON.stringify(body[m])}`).join(",")}}`;
   return encoder.encode(text);
 };
-
-export { toBase64, concat };

@@ -22,7 +22,6 @@ export const KINDS = [
 const GROUPS = ["anchor", "access", "status", "checkpoint", "seal", "rules"];
 const group = (kind) => (GROUPS.includes(kind) ? kind : "rules");
 
-const WIDTH = 640;
 const HEIGHT = 220;
 const LEFT = 46;
 const BOTTOM = 24;
@@ -44,6 +43,8 @@ function lastDays(count) {
 
 /** `rows`: [{day, kind, count}] */
 export function dailyChart(rows, count) {
+  // The text of a drawing shrinks with it, so a narrow screen gets a narrower drawing.
+  const WIDTH = globalThis.innerWidth < 640 ? 330 : 640;
   const days = lastDays(count);
   const byDay = new Map(days.map((day) => [day, new Map()]));
   for (const row of rows) {
@@ -83,7 +84,7 @@ export function dailyChart(rows, count) {
       });
     return svg("g", {}, parts);
   });
-  const every = Math.ceil(days.length / 6);
+  const every = Math.ceil(days.length / (WIDTH < 400 ? 4 : 6));
   const labels = days.map((day, at) =>
     (days.length - 1 - at) % every === 0
       ? svg(

@@ -86,11 +86,11 @@ export const facts = (rows) =>
   );
 
 /** A table whose rows become blocks on narrow screens: each cell knows its column's name. */
-export function table(caption, columns, rows) {
+export function table(caption, columns, rows, { quiet = false } = {}) {
   return h(
     "table",
     {},
-    h("caption", {}, caption),
+    h(quiet ? "caption.hidden" : "caption", {}, caption),
     h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c)))),
     h(
       "tbody",

@@ -3,7 +3,7 @@
 // A credential that is pasted stays in this browser: its anchor is computed here, and what is sent
 // is the hash of the entry that the anchor would stand in.
 
-import { NotThere, canonical } from "./chain.js";
+import { canonical } from "./chain.js";
 import { concat, fromHex, fromMultibase, leafHash, sha256, toMultibase } from "./merkle.js";
 
 const encoder = new TextEncoder();
@@ -118,12 +118,8 @@ export async function locate(network, meaning) {
   }
   for (const digest of meaning.digests) {
     for (const { leaf, as } of await candidates(network, digest)) {
-      for (const origin of origins) {
-        try {
-          places.push({ origin, index: await network.lookup(origin, leaf), as });
-        } catch (error) {
-          if (!(error instanceof NotThere)) throw error;
-        }
+      for (const { origin, index } of await network.locate(leaf)) {
+        places.push({ origin, index, as });
       }
     }
   }

@@ -187,7 +187,7 @@ export async function overview(network, { days = "30" } = {}) {
         ),
       ),
       h(
-        "section.card.wide",
+        "section.card.broad",
         {},
         h("div.row", {}, h("h2", {}, t("overview.chart")), h("div.filters", {}, [7, 30, 90].map(choose))),
         dailyChart(counts.days, Number(days)),
@@ -394,7 +394,7 @@ export async function rules(network) {
   const of = (kind) => found.filter((rule) => rule.body.kind === kind);
   const latest = (kind, key) => new Map(of(kind).map((rule) => [rule.body[key], rule.index]));
   const section = (title, columns, rows, none = t("rules.none")) =>
-    card(title, rows.length ? table(title, columns, rows) : h("p", {}, none));
+    card(title, rows.length ? table(title, columns, rows, { quiet: true }) : h("p", {}, none));
   const accredited = (kind) => {
     const newest = latest(kind, "did");
     return of(kind).map(({ index, body }) => [
