@@ -105,7 +105,7 @@ class TileObjects:
                     return
             except (AlreadyExistsError, PreconditionError):
                 continue
-            except NotSupportedError:
+            except (NotSupportedError, NotImplementedError):
                 self._put(CHECKPOINT, note)  # see the module: this guard is the store's
                 return
         raise StoreFailed(store=self.name, reason="its checkpoint changes all the time")
@@ -217,7 +217,11 @@ def open_bucket(
         store = S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
-            client_options={"timeout": _TIMEOUT, "connect_timeout": "3s"},
+            client_options={
+                "timeout": _TIMEOUT,
+                "connect_timeout": "3s",
+                **config.pop("client_options", {}),
+            },
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=_RETRY_S)},
             **config,
         )

