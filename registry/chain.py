@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from credentials.dids import key_url
@@ -19,12 +20,20 @@ from registry.catalogue import Catalogue
 from registry.documents import Documents
 from registry.door import Added, Door, ForwardClock, append
 from registry.entries import Entry, encode_digest, make_entry
-from registry.errors import ChainInvalid, NotPermitted, OriginUnknown, RegistryExists
+from registry.errors import (
+    ChainInvalid,
+    KeyMissing,
+    NotPermitted,
+    OriginUnknown,
+    RegistryError,
+    RegistryExists,
+)
 from registry.following import Progress
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.governance import Governance, lists_digest
 from registry.log import Log
 from registry.note import ED25519, NoteSigner, VerifierKey
+from registry.records import SideChain
 from registry.submission import Submission, seal
 
 CHAINS: Final = "chains"
@@ -32,14 +41,30 @@ CHAINS: Final = "chains"
 
 @dataclass(frozen=True)
 class SequencerKeys:
-    """The operator's key and one log key for each chain, by origin."""
+    """The operator's key and one log key for each chain, by origin.
+
+    `reload` gives the log keys anew when a chain is registered whose key was made since.
+    """
 
     operator: PrivateKey
     logs: Mapping[str, PrivateKey]
+    reload: Callable[[], Mapping[str, PrivateKey]] | None = None
+    _later: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
+
+    def find(self, origin: str) -> PrivateKey | None:
+        """The log key of `origin`, also one that was made since."""
+        found = self.logs.get(origin) or self._later.get(origin)
+        if found is None and self.reload is not None:
+            self._later.update(self.reload())
+            found = self._later.get(origin)
+        return found
 
     def signer(self, origin: str) -> NoteSigner:
-        """What signs checkpoints of `origin`."""
-        return log_signer(origin, self.logs[origin])
+        """What signs checkpoints of `origin`. Raises KeyMissing."""
+        key = self.find(origin)
+        if key is None:
+            raise KeyMissing(origin=origin)
+        return log_signer(origin, key)
 
 
 def log_signer(origin: str, key: PrivateKey) -> NoteSigner:
@@ -89,12 +114,21 @@ class Chains:
     """The open logs of one network."""
 
     def __init__(
-        self, home: Path, genesis: Genesis, keys: SequencerKeys, *, now: Callable[[], datetime]
+        self,
+        home: Path,
+        genesis: Genesis,
+        keys: SequencerKeys,
+        *,
+        now: Callable[[], datetime],
+        pace: Callable[[], float] = monotonic,
     ) -> None:
+        """`now` judges seals; `pace` (seconds that never go back) times the checkpoints."""
         self.home = home
         self.genesis: Final = genesis
         self._keys = keys
         self._clock = ForwardClock(now, genesis.created)
+        self._pace = pace
+        self._grown: dict[str, float] = {}  # since when side chains wait for their checkpoint
         self._main_lock = threading.RLock()
         self.logs: dict[str, Log] = {}
         self.catalogue = Catalogue(home)
@@ -152,20 +186,27 @@ class Chains:
 
         with self._main_lock, self.door.gate.closed():
             self.door.permit(submission, Progress(sealed=self.catalogue.sealed(origin)))
-            trial = Governance.replay(self.genesis, self.catalogue.rules(self.main.size))
-            for offset, entry in enumerate(submission.entries):
+            for entry in submission.entries:
                 if entry.kind in ("checkpoint", "genesis"):
                     raise refuse("only the sequencer itself records these")
-                if entry.kind == "chain" and entry["origin"] not in self._keys.logs:
+                if entry.kind == "chain" and not self._can_sign(entry):
                     raise refuse("the sequencer has no key for this chain")
-                try:
-                    trial.apply(self.main.size + offset, entry)
-                except ChainInvalid as error:
-                    raise refuse(str(error.params["reason"])) from error
+            before = self.main.size
             self._checkpoint_sides()
+            if self.governance.contracts.next_change(before) is not None:
+                # By then other contracts may be in force.
+                self.door.permit(submission, Progress(sealed=self.catalogue.sealed(origin)))
+            try:
+                self.governance.check(self.main.size, submission.entries)
+            except ChainInvalid as error:
+                raise refuse(str(error.params["reason"])) from error
             added = append(self.main, submission)
             self._catch_up_main()
             return added
+
+    def _can_sign(self, entry: Entry) -> bool:
+        key = self._keys.find(entry["origin"])
+        return key is not None and log_signer(entry["origin"], key).key.encode() == entry["logKey"]
 
     def _catch_up_main(self) -> None:
         self.main.integrate()
@@ -178,18 +219,44 @@ class Chains:
 
     # Checkpoints
 
-    def tick(self) -> bytes:
-        """Checkpoint the side chains that grew, record that on the main chain, and sign it.
+    def tick(self, *, everything: bool = True) -> bytes:
+        """Checkpoint side chains that grew, record that on the main chain, and sign it.
 
+        Without `everything` only those whose interval has passed, or whose batch is full.
         Returns the main chain's checkpoint, signed by the log only.
         """
         with self._main_lock:
-            self._checkpoint_sides()
+            if self._nears_change():
+                # Other contracts will be in force behind these checkpoints: nothing that was
+                # accepted under those of before may be left for later ones.
+                with self.door.gate.closed():
+                    self._checkpoint_sides()
+            else:
+                self._checkpoint_sides(None if everything else self._due)
             self.main.integrate()
             return self.main.sign()
 
-    def _checkpoint_sides(self) -> None:
-        """Needs the main lock: nothing else may be added to the main chain meanwhile."""
+    def _nears_change(self) -> bool:
+        size = self.main.size
+        change = self.governance.contracts.next_change(size)
+        return change is not None and size + len(self.governance.chains) + 1 >= change
+
+    def _due(self, chain: SideChain, waiting: int) -> bool:
+        return (
+            waiting >= chain.batch_size
+            or self.waited(chain.origin) * 1000 >= chain.batch_interval_ms
+        )
+
+    def waited(self, origin: str) -> float:
+        """For how many seconds a side chain has had entries that are not on the main chain yet."""
+        since = self._grown.get(origin)
+        return 0.0 if since is None else self._pace() - since
+
+    def _checkpoint_sides(self, due: Callable[[SideChain, int], bool] | None = None) -> None:
+        """Record those that grew, or those of them that are `due` (given how many entries wait).
+
+        Needs the main lock: nothing else may be added to the main chain meanwhile.
+        """
         self._catch_up_main()
         base = self.main.size
         heads: dict[str, int] = {}
@@ -199,15 +266,32 @@ class Chains:
             if found is not None:
                 heads[origin], sizes[origin] = found[0], found[1]["size"]
         entries: list[Entry] = []
-        for origin in self.governance.chains:
+        failure: RegistryError | None = None
+        for origin, chain in self.governance.chains.items():
             log = self.logs[origin]
-            if log.size == sizes.get(origin, 0):
+            waiting = log.size - sizes.get(origin, 0)
+            if not waiting:
+                self._grown.pop(origin, None)
                 continue
-            log.tick()
-            entries.append(self._checkpoint_entry(log, sizes.get(origin, 0), heads))
+            self._grown.setdefault(origin, self._pace())
+            if due is not None and not due(chain, waiting):
+                continue
+            try:
+                log.tick()
+                entry = self._checkpoint_entry(log, sizes.get(origin, 0), heads)
+            except RegistryError as error:
+                if due is None:
+                    raise  # all of them must be there
+                failure = error  # one chain's store must not hold up the others
+                continue
+            entries.append(entry)
             heads[origin] = base + len(entries) - 1
-        if not entries:
-            return
+        if entries:
+            self._record(base, entries)
+        if failure is not None:
+            raise failure
+
+    def _record(self, base: int, entries: list[Entry]) -> None:
         submission = seal(
             self.genesis.origin,
             entries,
@@ -217,6 +301,8 @@ class Chains:
             now=self._clock(),
         )
         added = append(self.main, submission)
+        for entry in entries:
+            self._grown.pop(entry["origin"], None)
         if added.indices != tuple(range(base, base + len(entries))):
             raise ChainInvalid(
                 origin=self.genesis.origin, index=base, reason="somebody else writes to it"

@@ -364,6 +364,33 @@ class NotPermitted(RegistryError):
     hint = "Ask the registry's operator for the accreditation, or submit to the right chain."
 
 
+class ContractMalformed(RegistryError):
+    """A policy text that cannot be a contract."""
+
+    code = "ZL-CONTRACT-MALFORMED"
+    exit_code = ExitCode.MALFORMED
+    message = "The contract {name} cannot stand: {reason}."
+    hint = "Correct the policies; docs/contracts.md lists what they can speak of."
+
+
+class ContractUnknown(RegistryError):
+    """No version of this contract is on the chain."""
+
+    code = "ZL-CONTRACT-UNKNOWN"
+    exit_code = ExitCode.USAGE
+    message = "There is no contract {name}."
+    hint = "`zl registry contract list` shows the contracts of the network."
+
+
+class ContractForbids(RegistryError):
+    """The contracts in force do not allow what is judged off the chains."""
+
+    code = "ZL-CONTRACT-FORBIDS"
+    exit_code = ExitCode.REJECTED
+    message = "The contracts in force do not allow {action} to {party}: {reason}."
+    hint = "`zl registry contract show` tells what they allow; ask the registry's operator."
+
+
 # --- the sequencer, its nodes and its clients -----------------------------------------------
 
 
@@ -402,6 +429,15 @@ class KeyringMalformed(RegistryError):
     exit_code = ExitCode.MALFORMED
     message = "The key file in {path} is damaged."
     hint = "Restore it from your copy."
+
+
+class KeyMissing(RegistryError):
+    """A chain is registered whose log key this sequencer does not have."""
+
+    code = "ZL-REGISTRY-KEY-MISSING"
+    exit_code = ExitCode.ENVIRONMENT
+    message = "There is no key for the chain {origin} in this home."
+    hint = "Restore the key file of the home from your copy."
 
 
 class NodeAddress(RegistryError):
@@ -444,6 +480,23 @@ class NodeBusy(RegistryError):
     code = "ZL-NODE-BUSY"
     message = "The node is still checking an earlier checkpoint."
     hint = "Try again in a few seconds."
+
+
+class NodeRecovering(RegistryError):
+    """A node that lost its record, or found that it is old, and does not cosign yet."""
+
+    code = "ZL-NODE-RECOVERING"
+    message = "The node does not cosign yet: {reason}."
+    hint = "Let it run. It asks the others what it may have cosigned, and catches up with that."
+
+
+class NodeForked(RegistryError):
+    """Two trees of one main chain, each signed by the log: the sequencer is dishonest."""
+
+    code = "ZL-NODE-FORK"
+    exit_code = ExitCode.REJECTED
+    message = "Two different trees of {origin} were signed, of {size} entries or more."
+    hint = "Keep both checkpoints as evidence, stop relying on the sequencer, and tell the others."
 
 
 class RegistryExists(RegistryError):

@@ -150,23 +150,29 @@ class Follower:
         if size < main.size:
             raise ChainInvalid(origin=origin, index=size, reason="it became shorter")
         for index, submission in submissions(origin, main.size, read(origin, main.size, size)):
-            self._admit(main, index, submission, now, keep)
+            self._admit(main, index, submission, now, keep, index)
             for offset, entry in enumerate(submission.entries):
                 self.governance.apply(index + offset, entry)
                 if entry.kind == "checkpoint":
-                    self._follow_side(index + offset, entry, read, keep, now)
+                    self._follow_side(index + offset, entry, read, keep, now, index)
         if main.size != size or main.frontier.root() != root:
             raise ChainInvalid(
                 origin=origin, index=size, reason="its entries do not lead to its checkpoint"
             )
 
     def _admit(
-        self, chain: Progress, index: int, submission: Submission, now: datetime, keep: Keep
+        self,
+        chain: Progress,
+        index: int,
+        submission: Submission,
+        now: datetime,
+        keep: Keep,
+        at: int,
     ) -> None:
         origin = submission.origin
         wrong = check_follows(chain, submission, now)
         try:
-            self.governance.permit(submission)
+            self.governance.permit(submission, at=at)
         except RegistryError as error:
             wrong = str(error)
         if wrong:
@@ -176,8 +182,14 @@ class Follower:
         chain.frontier.extend(entry.leaf_hash for entry in submission.leaves)
         chain.take(index, submission)
 
-    def _follow_side(self, index: int, entry: Entry, read: Read, keep: Keep, now: datetime) -> None:
-        """What the main chain says of a side chain must be what its entries lead to."""
+    def _follow_side(
+        self, index: int, entry: Entry, read: Read, keep: Keep, now: datetime, at: int
+    ) -> None:
+        """What the main chain says of a side chain must be what its entries lead to.
+
+        They are judged by the contracts in force at `at`, where the main chain's submission
+        begins that records them.
+        """
 
         def refuse(reason: str) -> ChainInvalid:
             return ChainInvalid(origin=self.genesis.origin, index=index, reason=reason)
@@ -192,7 +204,7 @@ class Follower:
             raise refuse("a checkpoint that misstates what precedes it")
         batch: list[bytes] = []
         for first, submission in submissions(origin, start, read(origin, start, end)):
-            self._admit(side, first, submission, now, keep)
+            self._admit(side, first, submission, now, keep, at)
             batch += [leaf.leaf_hash for leaf in submission.leaves]
         if len(batch) != end - start:
             raise refuse("entries of a side chain are missing")

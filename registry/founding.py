@@ -12,6 +12,7 @@ from credentials.contexts import ContextStore, bundled_contexts
 from credentials.dids import did_key
 from credentials.keys import PrivateKey
 from registry.chain import SequencerKeys, create_chains, log_signer
+from registry.contracts import LIBRARY, library_text
 from registry.entries import Entry, Purpose, make_entry
 from registry.genesis import Genesis, GenesisNode
 from schemas.digests import digest_multibase
@@ -24,6 +25,12 @@ SIDE_CHAINS: Final[Mapping[str, tuple[Purpose, str]]] = {
     ACCESS: (Purpose.ACCESS, "access-records"),
 }
 """Short name, purpose and scenario of the side chains that every network starts with."""
+
+BATCH_INTERVAL_MS: Final = 200
+BATCH_SIZE: Final = 4096
+MAX_ANCHOR_DELAY_S: Final = 60
+"""What a side chain has unless its operator asks for something else: every tick of the sequencer,
+and an alarm when an entry has waited for a minute."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,27 @@ class FoundingKeys:
         return SequencerKeys(
             self.operator, {f"{network}/{name}": key for name, key in self.logs.items()}
         )
+
+
+def contract_entries(texts: Mapping[str, str], activates: int) -> list[Entry]:
+    """First versions of contracts, by name."""
+    return [
+        make_entry(
+            "contract",
+            name=name,
+            version=1,
+            policy=text,
+            activates=activates,
+            replaces=None,
+            approvals=[],
+        )
+        for name, text in texts.items()
+    ]
+
+
+def default_contracts() -> dict[str, str]:
+    """The texts of the default library, by name."""
+    return {name: library_text(name) for name in LIBRARY}
 
 
 def resource_entries(scenarios: Iterable[Scenario], contexts: ContextStore) -> list[Entry]:
@@ -76,8 +104,12 @@ def found_network(
     quorum: int,
     now: datetime,
     before: Callable[[], object] | None = None,
+    contracts: Mapping[str, str] | None = None,
 ) -> Genesis:
     """Create the stores of a new network in `home`, with its first entries.
+
+    `contracts` are policy texts by name, in force from the second submission on; without them
+    the default library is. A network that is founded with none takes in nothing ever after.
 
     `before` runs once the genesis is known to be valid and before anything is written: keys must
     be safe before what they sign. Raises GenesisInvalid, RegistryExists.
@@ -100,11 +132,18 @@ def found_network(
             logKey=signers[name],
             purpose=purpose,
             scenario=scenario,
+            batch={"interval": BATCH_INTERVAL_MS, "size": BATCH_SIZE},
+            maxAnchorDelay=MAX_ANCHOR_DELAY_S,
+            epoch=1,
+            previous=None,
         )
         for name, (purpose, scenario) in SIDE_CHAINS.items()
     ]
     if before is not None:
         before()
-    entries = [*chains, *resource_entries(all_scenarios(), bundled_contexts())]
+    texts = default_contracts() if contracts is None else contracts
+    rest = [*chains, *resource_entries(all_scenarios(), bundled_contexts())]
+    # Behind the founding submission: the genesis, the contracts, the rest, and their seal.
+    entries = [*contract_entries(texts, 1 + len(texts) + len(rest) + 1), *rest]
     create_chains(home, genesis, keys.sequencer(network), entries, now=now)
     return genesis

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from registry.entries import Entry, decode_time, encode_time, make_entry, parse_entry
 from registry.errors import EntryMalformed, GenesisInvalid
@@ -26,11 +26,21 @@ GENESIS_FILE: Final = "genesis.json"
 
 @dataclass(frozen=True)
 class GenesisNode:
-    """One node: its short name, its title for people, and the key that cosigns."""
+    """One node: its short name, its title for people, and the key that cosigns.
+
+    `approver` (did:key, Ed25519) is the key by which it approves changes of the rules, if it may.
+    """
 
     name: str
     title: Mapping[str, str]
     vkey: str
+    approver: str | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The node as the genesis entry has it."""
+        told = {"name": self.name, "title": dict(self.title), "vkey": self.vkey}
+        return told if self.approver is None else {**told, "approver": self.approver}
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,7 @@ class Genesis:
                 origin=f"{network}/main",
                 operator=operator,
                 logKey=log_key,
-                nodes=[
-                    {"name": node.name, "title": dict(node.title), "vkey": node.vkey}
-                    for node in nodes
-                ],
+                nodes=[node.body for node in nodes],
                 quorum=quorum,
                 created=encode_time(created),
             )
@@ -88,7 +95,8 @@ class Genesis:
             operator=body["operator"],
             log_key=body["logKey"],
             nodes=tuple(
-                GenesisNode(node["name"], node["title"], node["vkey"]) for node in body["nodes"]
+                GenesisNode(node["name"], node["title"], node["vkey"], node.get("approver"))
+                for node in body["nodes"]
             ),
             quorum=body["quorum"],
             created=decode_time(body["created"]),

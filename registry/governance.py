@@ -5,100 +5,58 @@ nodes, desks and wallets. Later entries for one DID, entitlement or resource rep
 so an accreditation ends by being recorded again with `to`. What was allowed before stays
 allowed: a period is judged at the time of the thing judged.
 
-Guaranteed: `Governance.permit` passes only what accreditations in force allow. It relies on the
-caller for the order of entries and for the seal (`registry.submission.check_seal`).
+Two things decide. What no contract can allow stands here: a seal that does not verify, an entry
+in somebody else's name, an entry on a closed chain. All else is asked of the contracts in force
+(`registry.contracts`), with facts that come from the main chain and the seal alone. Before the
+founding submission there are no contracts; it passes because it bears the pinned genesis.
+
+Guaranteed: `Governance.permit` passes only what both allow; a contract that fails denies. It
+relies on the caller for the order of entries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from credentials.dids import ChainResolver, DocumentResolver, KeyResolver, Resolver
+from credentials.dids import (
+    ChainResolver,
+    DidDocument,
+    KeyResolver,
+    Resolver,
+    VerificationMethod,
+    split_key_url,
+)
+from credentials.errors import DidUnknown
+from registry.contracts import ContractBook
 from registry.entries import (
     GOVERNANCE_KINDS,
     KINDS,
     Entry,
     Purpose,
-    Submitter,
     decode_time,
     document_digest,
 )
 from registry.errors import ChainInvalid, NotPermitted
 from registry.genesis import Genesis
 from registry.note import VerifierKey
+from registry.questions import Asker
+from registry.records import (
+    Accreditation,
+    Entitlement,
+    Resource,
+    SideChain,
+    accreditation,
+    entitlement,
+)
 from registry.submission import Submission, check_seal
 
 STATUS_TIME_TOLERANCE: Final = timedelta(minutes=10)
 """A status entry's time may differ so much from its seal's: else a list could claim any age."""
-
-
-@dataclass(frozen=True)
-class _Period:
-    start: datetime
-    end: datetime | None
-
-    def covers(self, moment: datetime) -> bool:
-        return self.start <= moment and (self.end is None or moment < self.end)
-
-
-@dataclass(frozen=True)
-class Accreditation:
-    """An issuer or verifier that the operator has accredited, and where the chain says so."""
-
-    index: int
-    did: str
-    name: Mapping[str, str]
-    document: Mapping[str, Any]
-    period: _Period
-    types: tuple[str, ...] = ()
-    chains: tuple[str, ...] = ()
-
-    def covers(self, moment: datetime) -> bool:
-        """Whether the accreditation was in force at `moment`."""
-        return self.period.covers(moment)
-
-
-@dataclass(frozen=True)
-class Entitlement:
-    """What a verifier may ask for, and why."""
-
-    index: int
-    id: str
-    verifier: str
-    credential_type: str
-    claims: tuple[str, ...]
-    purpose: Mapping[str, str]
-    legal_basis: Mapping[str, str]
-    period: _Period
-
-    def covers(self, moment: datetime) -> bool:
-        """Whether the entitlement was in force at `moment`."""
-        return self.period.covers(moment)
-
-
-@dataclass(frozen=True)
-class SideChain:
-    """A registered side chain."""
-
-    index: int
-    origin: str
-    log_key: VerifierKey
-    purpose: Purpose
-    scenario: str
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A schema or context and the digest that its bytes must have."""
-
-    index: int
-    role: str
-    url: str
-    digest: str
 
 
 class Governance:
@@ -106,11 +64,15 @@ class Governance:
 
     def __init__(self, genesis: Genesis) -> None:
         self.genesis: Final = genesis
-        self.chains: dict[str, SideChain] = {}
-        self.issuers: dict[str, Accreditation] = {}
-        self.verifiers: dict[str, Accreditation] = {}
-        self.entitlements: dict[str, Entitlement] = {}
-        self.resources: dict[str, Resource] = {}
+        self.chains: MutableMapping[str, SideChain] = {}
+        self.issuers: MutableMapping[str, Accreditation] = {}
+        self.verifiers: MutableMapping[str, Accreditation] = {}
+        self.entitlements: MutableMapping[str, Entitlement] = {}
+        self.resources: MutableMapping[str, Resource] = {}
+        self.contracts = ContractBook()
+        self._keys: MutableMapping[bytes, str] = {}  # public log key -> origin
+        self._lists: MutableMapping[str, str] = {}  # prefix of status lists -> issuer
+        self._documents: MutableMapping[str, DidDocument] = {}
         self.count = 0
         self.last: int | None = None
 
@@ -121,6 +83,29 @@ class Governance:
         for index, entry in entries:
             state.apply(index, entry)
         return state
+
+    def fork(self) -> Governance:
+        """A copy that changes without changing this one, and costs nothing to make."""
+        other = Governance(self.genesis)
+        for name in (
+            "chains",
+            "issuers",
+            "verifiers",
+            "entitlements",
+            "resources",
+            "_keys",
+            "_lists",
+        ):
+            setattr(other, name, ChainMap({}, getattr(self, name)))
+        other.contracts = self.contracts.fork()
+        other.count, other.last = self.count, self.last
+        return other
+
+    def check(self, base: int, entries: Iterable[Entry]) -> None:
+        """Whether `entries` may follow from index `base` on; raises ChainInvalid."""
+        trial = self.fork()
+        for index, entry in enumerate(entries, base):
+            trial.apply(index, entry)
 
     @property
     def head(self) -> dict[str, int | None]:
@@ -144,26 +129,53 @@ class Governance:
         body = entry.body
         match entry.kind:
             case "chain":
-                self.chains[body["origin"]] = SideChain(
-                    index,
-                    body["origin"],
-                    VerifierKey.parse(body["logKey"]),
-                    Purpose(body["purpose"]),
-                    body["scenario"],
-                )
+                self._register(index, body)
             case "issuer":
-                self.issuers[body["did"]] = _accreditation(index, body)
+                self._accredit(index, body)
             case "verifier":
-                self.verifiers[body["did"]] = _accreditation(index, body)
+                self.verifiers[body["did"]] = accreditation(index, body)
+                self._documents.pop(body["did"], None)
             case "entitlement":
-                self.entitlements[body["id"]] = _entitlement(index, body)
+                self.entitlements[body["id"]] = entitlement(index, body)
             case "resource":
                 self.resources[body["url"]] = Resource(
                     index, body["role"], body["url"], body["digest"]
                 )
+            case "contract":
+                self.contracts.apply(index, entry)
         self.count += 1
         self.last = index
-        self.__dict__.pop("resolver", None)
+
+    def _register(self, index: int, body: Mapping[str, Any]) -> None:
+        previous = body["previous"]
+        key = VerifierKey.parse(body["logKey"])
+        chain = SideChain(
+            index,
+            body["origin"],
+            key,
+            Purpose(body["purpose"]),
+            body["scenario"],
+            body["batch"]["interval"],
+            body["batch"]["size"],
+            body["maxAnchorDelay"],
+            body["epoch"],
+            previous,
+            body["origin"] if previous is None else self.chains[previous].line,
+        )
+        self.chains[chain.origin] = chain
+        self._keys[key.public] = chain.origin
+        if previous is not None:
+            self.chains[previous] = replace(self.chains[previous], successor=chain.origin)
+
+    def _accredit(self, index: int, body: Mapping[str, Any]) -> None:
+        before = self.issuers.get(body["did"])
+        for prefix in before.status_lists if before else ():
+            self._lists[prefix] = ""  # a fork cannot take out what its original holds
+        issuer = accreditation(index, body)
+        self.issuers[issuer.did] = issuer
+        self._documents.pop(issuer.did, None)
+        for prefix in issuer.status_lists:
+            self._lists[prefix] = issuer.did
 
     def in_force(self, index: int, entry: Entry) -> bool:
         """Whether the entry at `index` still counts, and was not replaced by a later one."""
@@ -177,6 +189,9 @@ class Governance:
                 held = self.entitlements.get(entry["id"])
             case "resource":
                 held = self.resources.get(entry["url"])
+            case "contract":
+                newest = self.contracts.newest(entry["name"])
+                return newest is None or newest.index == index
         return held is None or held.index == index
 
     def _conflict(self, index: int, entry: Entry) -> str | None:
@@ -187,21 +202,16 @@ class Governance:
             case "genesis" if entry.raw != self.genesis.entry.raw:
                 return "another genesis than the pinned one"
             case "chain":
-                keys = [self.genesis.log_key, *(node.vkey for node in self.genesis.nodes)]
-                taken = {VerifierKey.parse(key).public for key in keys}
-                taken |= {chain.log_key.public for chain in self.chains.values()}
-                if body["origin"] in self.chains or body["origin"] == self.genesis.origin:
-                    return "the chain is registered already"
-                if not body["origin"].startswith(self.genesis.network + "/"):
-                    return "the chain lies outside the network"
-                if VerifierKey.parse(body["logKey"]).public in taken:
-                    return "the chain's key serves another one"
+                return self._chain_conflict(body)
             case "issuer":
                 if body["did"] in self.verifiers or body["did"] == self.genesis.operator:
                     return "the DID has another role"
-                unknown = sorted(set(body["chains"]) - self.chains.keys())
+                unknown = sorted(one for one in body["chains"] if one not in self.chains)
                 if unknown:
                     return f"{unknown[0]} is not registered"
+                for prefix in body.get("statusLists", ()):
+                    if self._lists.get(prefix) not in (None, "", body["did"]):
+                        return f"{prefix} belongs to another issuer"
             case "verifier":
                 if body["did"] in self.issuers or body["did"] == self.genesis.operator:
                     return "the DID has another role"
@@ -211,13 +221,76 @@ class Governance:
                     return "its verifier is not accredited"
                 if known is not None and known.verifier != body["verifier"]:
                     return "the entitlement belongs to another verifier"
+            case "contract":
+                return self.contracts.conflict(self.genesis, index, entry)
         return None
+
+    def _chain_conflict(self, body: Mapping[str, Any]) -> str | None:
+        public = VerifierKey.parse(body["logKey"]).public
+        if body["origin"] in self.chains or body["origin"] == self.genesis.origin:
+            return "the chain is registered already"
+        if not body["origin"].startswith(self.genesis.network + "/"):
+            return "the chain lies outside the network"
+        if public in self._keys or public in self._genesis_keys:
+            return "the chain's key serves another one"
+        if body["previous"] is None:
+            return None
+        before = self.chains.get(body["previous"])
+        if before is None:
+            return "the chain that it follows is not registered"
+        if before.closed:
+            return f"{before.origin} is followed by {before.successor} already"
+        if (before.purpose, before.scenario) != (body["purpose"], body["scenario"]):
+            return "it has another purpose or scenario than the chain that it follows"
+        if body["epoch"] != before.epoch + 1:
+            return f"its epoch must be {before.epoch + 1}"
+        return None
+
+    @cached_property
+    def _genesis_keys(self) -> frozenset[bytes]:
+        keys = [self.genesis.log_key, *(node.vkey for node in self.genesis.nodes)]
+        return frozenset(VerifierKey.parse(key).public for key in keys)
 
     @cached_property
     def resolver(self) -> Resolver:
         """Keys of did:key, and of issuers and verifiers from their accredited DID documents."""
-        holders = [*self.issuers.values(), *self.verifiers.values()]
-        return ChainResolver(KeyResolver(), DocumentResolver(holder.document for holder in holders))
+        return ChainResolver(KeyResolver(), _Holders(self._document))
+
+    def _document(self, did: str) -> DidDocument | None:
+        known = self._documents.get(did)
+        if known is None:
+            holder = self.issuers.get(did) or self.verifiers.get(did)
+            if holder is None:
+                return None
+            known = self._documents[did] = DidDocument.parse(holder.document)
+        return known
+
+    def newest_epoch(self, origin: str) -> SideChain | None:
+        """The open chain at the end of the line that `origin` is in, if there is one."""
+        chain = self.chains.get(origin)
+        while chain is not None and chain.successor is not None:
+            chain = self.chains[chain.successor]
+        return chain
+
+    def epochs(self, origin: str) -> list[SideChain]:
+        """The chains of the line that `origin` is in, the newest first."""
+        found = []
+        chain = self.newest_epoch(origin)
+        while chain is not None:
+            found.append(chain)
+            chain = self.chains[chain.previous] if chain.previous is not None else None
+        return found
+
+    def includes(self, issuer: Accreditation, origin: str) -> bool:
+        """Whether an accreditation covers the chain, or an earlier epoch of it."""
+        if origin in issuer.chains:
+            return True
+        chain = self.chains.get(origin)
+        while chain is not None and chain.previous is not None:
+            if chain.previous in issuer.chains:
+                return True
+            chain = self.chains[chain.previous]
+        return False
 
     def purpose_of(self, origin: str) -> Purpose | None:
         """What the chain `origin` is for; None if there is none."""
@@ -226,78 +299,89 @@ class Governance:
         chain = self.chains.get(origin)
         return chain.purpose if chain else None
 
-    def permit(self, submission: Submission) -> None:
+    def permit(self, submission: Submission, *, at: int) -> None:
         """Pass a submission that may stand on its chain next.
 
+        `at` is the main-chain index by which contracts are in force: of the first leaf of the
+        submission itself, or, on a side chain, of the main-chain submission that records it.
         Raises NotPermitted, and SealInvalid when its seal does not verify.
         """
+        wrong = self._wrong(submission, at)
+        if wrong:
+            raise NotPermitted(
+                submitter=submission.submitter, origin=submission.origin, reason=wrong
+            )
+        check_seal(submission, self.resolver)
+
+    def _wrong(self, submission: Submission, at: int) -> str | None:
         origin, submitter, moment = submission.origin, submission.submitter, submission.time
-
-        def refuse(reason: str) -> NotPermitted:
-            return NotPermitted(submitter=submitter, origin=origin, reason=reason)
-
         purpose = self.purpose_of(origin)
         if purpose is None:
-            raise refuse("there is no such chain")
+            return "there is no such chain"
+        if purpose is not Purpose.MAIN and self.chains[origin].closed:
+            return f"the chain is closed; {self.chains[origin].successor} follows it"
+        founding = at == 0 and purpose is Purpose.MAIN
+        passed: set[str] = set()
         for entry in submission.entries:
             kind = KINDS[entry.kind]
             if purpose not in kind.chains:
-                raise refuse(f"the chain does not take entries of kind {entry.kind}")
+                return f"the chain does not take entries of kind {entry.kind}"
             if kind.owner is not None and entry[kind.owner] != submitter:
-                raise refuse(f"the {kind.owner} of an entry is somebody else")
-            wrong = self._standing(kind.submitter, origin, submitter, moment)
-            if wrong:
-                raise refuse(wrong)
+                return f"the {kind.owner} of an entry is somebody else"
+            if founding or kind.action is None:
+                # No matter of contracts: what keeps the chain itself going.
+                if submitter != self.genesis.operator:
+                    return "it is not the operator"
+                continue
+            if entry.kind in passed:
+                continue
+            wrong = None
             if entry.kind == "status":
-                drift = abs(decode_time(entry["time"]) - moment)
-                if drift > STATUS_TIME_TOLERANCE:
-                    raise refuse("the time of a status entry is not that of its seal")
-        check_seal(submission, self.resolver)
-
-    def _standing(
-        self, role: Submitter, origin: str, submitter: str, moment: datetime
-    ) -> str | None:
-        if role is Submitter.OPERATOR:
-            return None if submitter == self.genesis.operator else "it is not the operator"
-        held = self.issuers if role is Submitter.ISSUER else self.verifiers
-        accreditation = held.get(submitter)
-        if accreditation is None:
-            return f"it is not an accredited {role}"
-        if not accreditation.covers(moment):
-            return "its accreditation was not in force when it sealed"
-        if role is Submitter.ISSUER and origin not in accreditation.chains:
-            return "its accreditation does not include this chain"
+                wrong = self._status_wrong(entry, submitter, moment)
+            elif purpose is not Purpose.MAIN:
+                passed.add(entry.kind)  # one question for all of them
+            wrong = wrong or self._forbidden(submission, entry, moment, at)
+            if wrong:
+                return wrong
         return None
 
+    def _status_wrong(self, entry: Entry, submitter: str, moment: datetime) -> str | None:
+        if abs(decode_time(entry["time"]) - moment) > STATUS_TIME_TOLERANCE:
+            return "the time of a status entry is not that of its seal"
+        issuer = self.issuers.get(submitter)
+        if issuer is not None and issuer.status_lists:
+            if not entry["list"].startswith(issuer.status_lists):
+                return "its accreditation does not include the address of this status list"
+            return None
+        # The address may be reserved for another one.
+        url, end = entry["list"], len(entry["list"])
+        while self._lists and (end := url.rfind("/", 0, end)) > 0:
+            owner = self._lists.get(url[: end + 1])
+            if owner and owner != submitter:
+                return "the address of the status list belongs to another issuer"
+        return None
 
-def _period(body: Mapping[str, Any]) -> _Period:
-    end = body["to"]
-    return _Period(decode_time(body["from"]), None if end is None else decode_time(end))
+    # The contracts
+
+    def _forbidden(
+        self, submission: Submission, entry: Entry, moment: datetime, at: int
+    ) -> str | None:
+        asker = Asker(self, submission.origin, submission.submitter, moment, at)
+        return asker.forbidden(self.contracts.engine(at), entry)
 
 
-def _accreditation(index: int, body: Mapping[str, Any]) -> Accreditation:
-    return Accreditation(
-        index,
-        body["did"],
-        body["name"],
-        body["document"],
-        _period(body),
-        tuple(body.get("types", ())),
-        tuple(body.get("chains", ())),
-    )
+class _Holders:
+    """Resolves the DIDs of accredited issuers and verifiers; documents are parsed when asked."""
 
+    def __init__(self, document: Callable[[str], DidDocument | None]) -> None:
+        self.document: Final = document
 
-def _entitlement(index: int, body: Mapping[str, Any]) -> Entitlement:
-    return Entitlement(
-        index,
-        body["id"],
-        body["verifier"],
-        body["credentialType"],
-        tuple(body["claims"]),
-        body["purpose"],
-        body["legalBasis"],
-        _period(body),
-    )
+    def resolve(self, url: str, relationship: str) -> VerificationMethod:
+        did, _ = split_key_url(url)
+        document = self.document(did)
+        if document is None:
+            raise DidUnknown(did=did)
+        return document.method(url, relationship)
 
 
 def lists_digest(lists: Mapping[str, tuple[int, Entry]]) -> str:

@@ -23,6 +23,9 @@ MAX_COMMIT_BYTES: Final = 16 * 1024 * 1024
 # Backpressure: about two seconds of work at full speed.
 MAX_PENDING_ENTRIES: Final = 128 * 1024
 
+# The Cedar text of one contract; with its frame and approvals it still fits an entry.
+MAX_POLICY_TEXT: Final = 6 * 1024
+
 MAX_POLICY_BYTES: Final = 256 * 1024
 MAX_POLICY_NAMES: Final = 1024  # tlog-policy asks for at least 32 logs, witnesses and groups
 MAX_TLOG_PROOF_BYTES: Final = MAX_NOTE_BYTES + 64 * 1024

@@ -107,7 +107,7 @@ class Sequencer:
     def _run(self, interval: float) -> None:
         while not self._stop.wait(interval):
             try:
-                self.step()
+                self.step(everything=False)
             except RegistryError as error:
                 # A full disk, for one: submissions are refused by name, and the loop tries again.
                 if self._failure != error.code:
@@ -120,12 +120,13 @@ class Sequencer:
             else:
                 self._failure = None
 
-    def step(self, *, patient: bool = False) -> bool:
+    def step(self, *, patient: bool = False, everything: bool = True) -> bool:
         """One turn of the loop; True when the newest checkpoint has its quorum.
 
-        `patient` asks all nodes in any case and waits for every one of them.
+        `patient` asks all nodes in any case and waits for every one of them. `everything`
+        checkpoints side chains whose turn has not come, too.
         """
-        note = self.chains.tick()
+        note = self.chains.tick(everything=everything)
         signed = open_checkpoint(note, self.genesis.origin, [self._log_key])
         cosigned = self.reader.cosigned()
         current = cosigned is not None and cosigned.size == signed.size
@@ -160,6 +161,10 @@ class Sequencer:
             not current and signing < self.genesis.quorum
         ):
             alarms.insert(0, f"no quorum: {signing} of {self.genesis.quorum} nodes cosign")
+        for chain in self.chains.governance.chains.values():
+            waited = self.chains.waited(chain.origin)
+            if waited > chain.max_anchor_delay_s:
+                alarms.append(f"{chain.origin}: entries wait for {waited:.0f} s to be anchored")
         if self._failure is not None:
             alarms.insert(0, self._failure)
         return {
@@ -179,6 +184,11 @@ class Sequencer:
                     "purpose": chain.purpose,
                     "scenario": chain.scenario,
                     "size": self.chains.logs[chain.origin].size,
+                    "epoch": chain.epoch,
+                    "successor": chain.successor,
+                    "batch": {"interval": chain.batch_interval_ms, "size": chain.batch_size},
+                    "maxAnchorDelay": chain.max_anchor_delay_s,
+                    "waited": round(self.chains.waited(chain.origin), 3),
                 }
                 for chain in self.chains.governance.chains.values()
             ],

@@ -26,7 +26,7 @@ from typing import Any, Final, Self
 import httpx
 from fastapi import FastAPI
 
-from credentials.dids import did_document, key_url
+from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey
 from registry.api import build_app
 from registry.client import Receipt, RegistryClient
@@ -131,6 +131,7 @@ class Consortium:
             name: PrivateKey.from_seed("Ed25519", f"zhenglian simulator node {name}".encode())
             for name in nodes
         }
+        self.approvers: Final = {name: _seeded("Ed25519", f"approver {name}") for name in nodes}
         self.keys: Final = FoundingKeys(
             _seeded("P-256", "operator"),
             {name: _seeded("Ed25519", name) for name in ("main", "identity", "access")},
@@ -143,6 +144,7 @@ class Consortium:
                     name,
                     dict(zip(("zh-CN", "en"), NODES.get(name, (name, name)), strict=True)),
                     self._signer(network, name).key.encode(),
+                    did_key(self.approvers[name].public_key),
                 )
                 for name in self._node_keys
             ],

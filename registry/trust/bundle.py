@@ -28,8 +28,9 @@ from typing import Any
 from credentials.dids import Resolver
 from registry.errors import AnchorUnknown, BundleCorrupt
 from registry.genesis import Genesis
-from registry.governance import Accreditation, Entitlement, Governance, SideChain
+from registry.governance import Governance
 from registry.policy import CosignedCheckpoint
+from registry.records import Accreditation, Entitlement, SideChain
 from registry.trust.anchors import AnchorFound, LongProof, SideTree
 from registry.trust.container import MAX_BUNDLE_BYTES
 

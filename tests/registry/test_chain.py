@@ -66,9 +66,9 @@ def test_a_new_network_is_cosigned_at_once(chain: Consortium) -> None:
     assert state.size == chain.sequencer.chains.main.size
     assert len(state.main.cosigners) == 4
     assert chain.sequencer.status()["alarms"] == []
-    genesis, first = chain.client.entries(chain.genesis.origin, 0, 2)
+    genesis, first, *_ = chain.client.entries(chain.genesis.origin, 0, 12)
     assert genesis == chain.genesis.entry
-    assert first.kind == "chain"
+    assert first.kind == "contract"
 
 
 def test_an_acknowledged_entry_gets_cosigned(chain: Consortium, issuer: Party) -> None:
