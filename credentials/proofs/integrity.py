@@ -342,7 +342,7 @@ def _with_context(document: Mapping[str, Any], form: ProofForm) -> dict[str, Any
     secured = dict(document)
     context = document.get("@context")
     listed = context if isinstance(context, list) else [context]
-    if form.context not in listed and not any(url in form.defined_by for url in listed):
+    if not any(url in listed for url in (form.context, *form.defined_by)):
         if context is None:
             raise ProofMalformed(reason="the document has no @context")
         secured["@context"] = [*listed, form.context]

@@ -213,6 +213,18 @@ def test_documents_bring_contexts_of_their_own_only_in_the_proof_only_mode(
     answer = product.post(f"/{name}/credentials/issue", credential=example)
     assert code(answer, 422) == "ZL-CONTEXT-UNKNOWN"
     assert suite.verify(suite.issue(name, example)).status_code == 200
+    # Where the context of proofs has to be brought in, one's own may stand among the others.
+    old: dict[str, Any] = {
+        **document,
+        "@context": ["https://www.w3.org/2018/credentials/v1", own],
+        "issuanceDate": "2024-01-01T00:00:00Z",
+    }
+    del old["validFrom"]
+    for other in (name, *LEGACY):
+        issued = suite.issue(other, old)
+        assert len(issued["@context"]) == 3
+        assert suite.verify(issued, other).status_code == 200
+        assert code(product.post(f"/{other}/credentials/issue", credential=old)) == "ZL-MODEL"
 
 
 def test_a_related_resource_is_the_one_that_the_issuer_meant(
