@@ -23,21 +23,18 @@ from typing import Any, Final
 
 import rfc8785
 
-from credentials.dids import ASSERTION, DidDocument, did_key
+from credentials.dids import ASSERTION, DidDocument
 from credentials.errors import CredentialError
-from credentials.keys import PublicKey
 from registry import merkle
 from registry.errors import EntryKindUnknown, EntryMalformed, KeyMalformed
-from registry.limits import MAX_ENTRY_BYTES, MAX_POLICY_TEXT
+from registry.limits import MAX_ENTRY_BYTES
 from registry.note import ED25519, ED25519_COSIGNATURE, VerifierKey
+from registry.spelling import COUNT, HASH, PLAIN, SIGNATURE, TIME, Spelling
 from schemas.digests import SHA2_256_HEADER, digest_multibase
 
 MAX_TEXT: Final = 400  # characters of a text for people
 MAX_NAME: Final = 512  # characters of a DID, URL or origin
 MAX_DEPTH: Final = 16  # nesting; a DID document needs 5
-MIN_INTERVAL_MS: Final = 10
-MAX_INTERVAL_MS: Final = 24 * 60 * 60 * 1000
-MAX_ANCHOR_DELAY_S: Final = 30 * 24 * 60 * 60
 MAX_SAFE_INTEGER: Final = 2**53 - 1  # I-JSON
 
 
@@ -48,6 +45,14 @@ class Purpose(StrEnum):
     ANCHORS = "anchors"
     STATUS = "status"
     ACCESS = "access"
+
+
+class Submitter(StrEnum):
+    """Whose seal a kind needs."""
+
+    OPERATOR = "operator"
+    ISSUER = "issuer"
+    VERIFIER = "verifier"
 
 
 # Encodings
@@ -76,13 +81,16 @@ def decode_digest(text: str, length: int | None = None) -> bytes:
 
 def encode_time(moment: datetime) -> str:
     """`2026-11-22T09:00:00Z`: UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def decode_time(text: str) -> datetime:
     """The moment behind `encode_time`; ValueError for any other spelling."""
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    if encode_time(moment) != text:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("not canonical") from error
+    if moment.tzinfo is not UTC or encode_time(moment) != text:
         raise ValueError("not canonical")
     return moment
 
@@ -102,7 +110,6 @@ _NETWORK = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?")
 _URL = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]{1,500}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
 _POINTER = re.compile(r"(?:/(?:[^~/\x00-\x1f]|~[01]){1,80}){1,16}")
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _LANGUAGES = frozenset({"zh-CN", "en"})
 
 
@@ -167,6 +174,16 @@ def is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
 
 
+def is_count(value: Any) -> bool:
+    """A number of things that are there."""
+    return is_size(value) and value >= 1
+
+
+def is_key_name(value: Any) -> bool:
+    """The URL of a verification method, which whoever resolves it judges."""
+    return isinstance(value, str) and 0 < len(value) <= 2 * MAX_NAME
+
+
 def _multihash(text: str) -> bytes:
     raw = decode_digest(text, 34)
     if not raw.startswith(SHA2_256_HEADER):
@@ -186,7 +203,6 @@ is_origin: Final = _matches(_ORIGIN)
 is_network: Final = _matches(_NETWORK)
 is_url: Final = _matches(_URL)
 is_name: Final = _matches(_NAME)
-is_slug: Final = _matches(_SLUG)
 is_pointer: Final = _matches(_POINTER)
 is_time: Final = _passes(decode_time)
 is_hash: Final = _passes(lambda text: decode_digest(text, 32))
@@ -219,58 +235,14 @@ def is_did_document(value: Any) -> bool:
         return False
 
 
-def approver_key(did: str) -> PublicKey:
-    """The Ed25519 key that a node approves contracts with; ValueError for anything else."""
-    try:
-        key = PublicKey.from_multikey(did.removeprefix("did:key:"))
-    except CredentialError as error:
-        raise ValueError("not a key") from error
-    if key.type != "Ed25519" or did_key(key) != did:
-        raise ValueError("not a did:key of Ed25519")
-    return key
-
-
-is_approver: Final = _passes(approver_key)
-
-
 def _is_node(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and {"name", "title", "vkey"} <= set(value) <= {"name", "title", "vkey", "approver"}
+        and set(value) == {"name", "title", "vkey"}
         and is_name(value["name"])
         and is_texts(value["title"])
         and is_node_key(value["vkey"])
-        and ("approver" not in value or is_approver(value["approver"]))
     )
-
-
-def _is_batch(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"interval", "size"}
-        and is_size(value["interval"])
-        and MIN_INTERVAL_MS <= value["interval"] <= MAX_INTERVAL_MS
-        and is_size(value["size"])
-        and value["size"] >= 1
-    )
-
-
-def _is_approval(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"node", "sig"}
-        and is_name(value["node"])
-        and is_signature(value["sig"])
-    )
-
-
-def _is_policy(value: Any) -> bool:
-    # Whether Cedar can read it is judged with the other rules: `registry.contracts`.
-    return isinstance(value, str) and len(value.encode("utf-8", "surrogatepass")) <= MAX_POLICY_TEXT
-
-
-def _is_prefix(value: Any) -> bool:
-    return is_url(value) and value.endswith("/") and value.count("/") > 2
 
 
 # The table
@@ -282,20 +254,17 @@ def _no_rule(_: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: where it may stand, what the contracts are asked about it, what it holds.
+    """One kind: where it may stand, whose seal it needs, what it holds.
 
-    `action` is what they must allow its submitter; None: no matter of contracts.
     `owner` is the member whose DID must be the submitter's own (anchors, status, access).
-    `optional` members may be absent.
     `rule` sees the whole body after its members passed, and says what is wrong, if anything.
     """
 
     name: str
     chains: frozenset[Purpose]
-    action: str | None
+    submitter: Submitter
     members: Mapping[str, Check]
     owner: str | None = None
-    optional: Mapping[str, Check] = field(default_factory=dict)
     rule: Callable[[Mapping[str, Any]], str | None] = field(default=_no_rule)
 
 
@@ -309,32 +278,11 @@ def _genesis_rule(body: Mapping[str, Any]) -> str | None:
             return f"nodes: {member} repeats"
     keys = [VerifierKey.parse(node["vkey"]).public for node in nodes]
     keys.append(VerifierKey.parse(body["logKey"]).public)
-    # Another statement, another key.
-    keys += [approver_key(node["approver"]).raw for node in nodes if "approver" in node]
     if len(set(keys)) != len(keys):
         return "nodes: one public key under two names"
     if body["origin"] != body["network"] + "/main":
         return "origin: not the main chain of the network"
     return _log_key_rule(body)
-
-
-def _chain_rule(body: Mapping[str, Any]) -> str | None:
-    if (body["epoch"] == 1) != (body["previous"] is None):
-        return "epoch, previous: the first epoch follows none, and every other one does"
-    if body["previous"] == body["origin"]:
-        return "previous: a chain cannot follow itself"
-    if body["maxAnchorDelay"] * 1000 < body["batch"]["interval"]:
-        return "maxAnchorDelay: shorter than the interval between checkpoints"
-    return _log_key_rule(body)
-
-
-def _contract_rule(body: Mapping[str, Any]) -> str | None:
-    if (body["version"] == 1) != (body["replaces"] is None):
-        return "version, replaces: the first version replaces none, and every other one does"
-    nodes = [approval["node"] for approval in body["approvals"]]
-    if nodes != sorted(set(nodes)):
-        return "approvals: not one a node, in order"
-    return None
 
 
 def _log_key_rule(body: Mapping[str, Any]) -> str | None:
@@ -387,7 +335,7 @@ _TABLE = (
     Kind(
         "genesis",
         _MAIN,
-        None,
+        Submitter.OPERATOR,
         {
             "network": is_network,
             "origin": is_origin,
@@ -402,23 +350,19 @@ _TABLE = (
     Kind(
         "chain",
         _MAIN,
-        "registerChain",
+        Submitter.OPERATOR,
         {
             "origin": is_origin,
             "logKey": is_log_key,
             "purpose": _one_of(Purpose.ANCHORS, Purpose.STATUS, Purpose.ACCESS),
             "scenario": is_name,
-            "batch": _is_batch,
-            "maxAnchorDelay": lambda value: is_size(value) and 1 <= value <= MAX_ANCHOR_DELAY_S,
-            "epoch": lambda value: is_size(value) and value >= 1,
-            "previous": _or_null(is_origin),
         },
-        rule=_chain_rule,
+        rule=_log_key_rule,
     ),
     Kind(
         "issuer",
         _MAIN,
-        "accreditIssuer",
+        Submitter.OPERATOR,
         {
             "did": is_did,
             "name": is_texts,
@@ -428,13 +372,12 @@ _TABLE = (
             "from": is_time,
             "to": _or_null(is_time),
         },
-        optional={"statusLists": _list_of(_is_prefix, least=1, most=8)},
         rule=_accreditation_rule,
     ),
     Kind(
         "verifier",
         _MAIN,
-        "accreditVerifier",
+        Submitter.OPERATOR,
         {
             "did": is_did,
             "name": is_texts,
@@ -447,7 +390,7 @@ _TABLE = (
     Kind(
         "entitlement",
         _MAIN,
-        "entitle",
+        Submitter.OPERATOR,
         {
             "id": is_name,
             "verifier": is_did,
@@ -463,27 +406,13 @@ _TABLE = (
     Kind(
         "resource",
         _MAIN,
-        "registerResource",
+        Submitter.OPERATOR,
         {"role": _one_of("schema", "context"), "url": is_url, "digest": is_digest},
-    ),
-    Kind(
-        "contract",
-        _MAIN,
-        "replaceContract",
-        {
-            "name": is_slug,
-            "version": lambda value: is_size(value) and value >= 1,
-            "policy": _is_policy,
-            "activates": is_size,
-            "replaces": _or_null(is_size),
-            "approvals": _list_of(_is_approval, least=0, most=16),
-        },
-        rule=_contract_rule,
     ),
     Kind(
         "checkpoint",
         _MAIN,
-        None,
+        Submitter.OPERATOR,
         {
             "origin": is_origin,
             "size": is_size,
@@ -500,43 +429,63 @@ _TABLE = (
     Kind(
         "anchor",
         frozenset({Purpose.ANCHORS}),
-        "anchor",
+        Submitter.ISSUER,
         {"issuer": is_did, "anchor": is_hash},
         owner="issuer",
     ),
     Kind(
         "status",
         frozenset({Purpose.ANCHORS, Purpose.STATUS}),
-        "publishStatus",
+        Submitter.ISSUER,
         {"issuer": is_did, "list": is_url, "digest": is_digest, "time": is_time},
         owner="issuer",
     ),
     Kind(
         "access",
         frozenset({Purpose.ACCESS}),
-        "recordAccess",
+        Submitter.VERIFIER,
         {"verifier": is_did, "commitment": is_hash},
         owner="verifier",
     ),
     Kind(
         "seal",
         frozenset(Purpose),
-        None,
+        Submitter.OPERATOR,  # not used: a seal is written by whoever submits what it seals
         {
             "submitter": is_did,
-            "count": lambda value: is_size(value) and value >= 1,
+            "count": is_count,
             "root": is_hash,
             "time": is_time,
-            "key": lambda value: isinstance(value, str) and 0 < len(value) <= 2 * MAX_NAME,
+            "key": is_key_name,
             "sig": is_signature,
         },
     ),
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _TABLE}
 GOVERNANCE_KINDS: Final = frozenset(
-    {"genesis", "chain", "issuer", "verifier", "entitlement", "resource", "contract"}
+    {"genesis", "chain", "issuer", "verifier", "entitlement", "resource"}
 )
 """The kinds that say who may do what; a trust bundle must carry all of them."""
+
+
+# Spellings of the kinds that stand in nearly every leaf
+
+_SPELT: Final[Mapping[Check, str]] = {
+    is_did: _DID.pattern,
+    is_hash: HASH,
+    is_time: TIME,
+    is_signature: SIGNATURE,
+    is_count: COUNT,
+    is_key_name: PLAIN,
+}
+_PREFIX: Final = 6
+_SPELLINGS: Final[Mapping[bytes, Spelling]] = {
+    spelling.prefix[:_PREFIX]: spelling
+    for kind in (KINDS["anchor"], KINDS["access"], KINDS["seal"])
+    for spelling in [
+        Spelling(kind.name, {name: _SPELT[check] for name, check in kind.members.items()})
+    ]
+}
 
 
 # Entries
@@ -544,11 +493,16 @@ GOVERNANCE_KINDS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Entry:
-    """A checked entry: its body, and the exact bytes that stand in the leaf."""
+    """A checked entry: its kind, and the exact bytes that stand in the leaf."""
 
     kind: str
-    body: Mapping[str, Any]
     raw: bytes
+    _make: Callable[[], Mapping[str, Any]] = field(repr=False, compare=False)
+
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """What the bytes say; made when it is asked for."""
+        return self._make()
 
     @cached_property
     def leaf_hash(self) -> bytes:
@@ -586,6 +540,15 @@ def _canonical(body: Any) -> bytes:
 
 def parse_entry(raw: bytes) -> Entry:
     """The entry in `raw`, or EntryMalformed / EntryKindUnknown. Only canonical bytes pass."""
+    spelling = _SPELLINGS.get(raw[:_PREFIX])
+    make = spelling and spelling.read(raw)
+    if spelling and make:
+        return Entry(spelling.kind, raw, make)
+    return parse_entry_slowly(raw)
+
+
+def parse_entry_slowly(raw: bytes) -> Entry:
+    """`parse_entry` for every kind and every fault; what says what an entry is."""
     if len(raw) > MAX_ENTRY_BYTES:
         raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
     try:
@@ -598,7 +561,7 @@ def parse_entry(raw: bytes) -> Entry:
         # Catches repeated members, spaces, other orders and other spellings of one value.
         raise EntryMalformed(reason="not JSON in canonical form")
     _check_body(body)
-    return Entry(body["kind"], body, raw)
+    return Entry(body["kind"], raw, lambda: body)
 
 
 def make_entry(kind: str, /, **members: Any) -> Entry:
@@ -632,14 +595,10 @@ def _check_body(body: Mapping[str, Any]) -> None:
     missing = sorted(kind.members.keys() - body.keys())
     if missing:
         raise EntryMalformed(reason=f"{name}: {missing[0]} is missing")
-    optional = kind.optional.keys() & body.keys()
-    if len(body) != len(kind.members) + 2 + len(optional):
+    if len(body) != len(kind.members) + 2:
         raise EntryMalformed(reason=f"{name}: it has members that its kind does not define")
     for member, check in kind.members.items():
         if not check(body[member]):
-            raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
-    for member in optional:
-        if not kind.optional[member](body[member]):
             raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
     wrong = kind.rule(body)
     if wrong:
