@@ -23,11 +23,12 @@ from typing import Any, Final
 
 import rfc8785
 
-from credentials.dids import ASSERTION, DidDocument
+from credentials.dids import ASSERTION, DidDocument, did_key
 from credentials.errors import CredentialError
+from credentials.keys import PublicKey
 from registry import merkle
 from registry.errors import EntryKindUnknown, EntryMalformed, KeyMalformed
-from registry.limits import MAX_ENTRY_BYTES
+from registry.limits import MAX_ENTRY_BYTES, MAX_POLICY_TEXT
 from registry.note import ED25519, ED25519_COSIGNATURE, VerifierKey
 from registry.spelling import COUNT, HASH, PLAIN, SIGNATURE, TIME, Spelling
 from schemas.digests import SHA2_256_HEADER, digest_multibase
@@ -35,6 +36,9 @@ from schemas.digests import SHA2_256_HEADER, digest_multibase
 MAX_TEXT: Final = 400  # characters of a text for people
 MAX_NAME: Final = 512  # characters of a DID, URL or origin
 MAX_DEPTH: Final = 16  # nesting; a DID document needs 5
+MIN_INTERVAL_MS: Final = 10
+MAX_INTERVAL_MS: Final = 24 * 60 * 60 * 1000
+MAX_ANCHOR_DELAY_S: Final = 30 * 24 * 60 * 60
 MAX_SAFE_INTEGER: Final = 2**53 - 1  # I-JSON
 
 
@@ -45,14 +49,6 @@ class Purpose(StrEnum):
     ANCHORS = "anchors"
     STATUS = "status"
     ACCESS = "access"
-
-
-class Submitter(StrEnum):
-    """Whose seal a kind needs."""
-
-    OPERATOR = "operator"
-    ISSUER = "issuer"
-    VERIFIER = "verifier"
 
 
 # Encodings
@@ -110,6 +106,7 @@ _NETWORK = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?")
 _URL = re.compile(r"https?://[\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]{1,500}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}")
 _POINTER = re.compile(r"(?:/(?:[^~/\x00-\x1f]|~[01]){1,80}){1,16}")
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _LANGUAGES = frozenset({"zh-CN", "en"})
 
 
@@ -203,6 +200,7 @@ is_origin: Final = _matches(_ORIGIN)
 is_network: Final = _matches(_NETWORK)
 is_url: Final = _matches(_URL)
 is_name: Final = _matches(_NAME)
+is_slug: Final = _matches(_SLUG)
 is_pointer: Final = _matches(_POINTER)
 is_time: Final = _passes(decode_time)
 is_hash: Final = _passes(lambda text: decode_digest(text, 32))
@@ -235,14 +233,58 @@ def is_did_document(value: Any) -> bool:
         return False
 
 
+def approver_key(did: str) -> PublicKey:
+    """The Ed25519 key that a node approves contracts with; ValueError for anything else."""
+    try:
+        key = PublicKey.from_multikey(did.removeprefix("did:key:"))
+    except CredentialError as error:
+        raise ValueError("not a key") from error
+    if key.type != "Ed25519" or did_key(key) != did:
+        raise ValueError("not a did:key of Ed25519")
+    return key
+
+
+is_approver: Final = _passes(approver_key)
+
+
 def _is_node(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and set(value) == {"name", "title", "vkey"}
+        and {"name", "title", "vkey"} <= set(value) <= {"name", "title", "vkey", "approver"}
         and is_name(value["name"])
         and is_texts(value["title"])
         and is_node_key(value["vkey"])
+        and ("approver" not in value or is_approver(value["approver"]))
     )
+
+
+def _is_batch(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"interval", "size"}
+        and is_size(value["interval"])
+        and MIN_INTERVAL_MS <= value["interval"] <= MAX_INTERVAL_MS
+        and is_size(value["size"])
+        and value["size"] >= 1
+    )
+
+
+def _is_approval(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"node", "sig"}
+        and is_name(value["node"])
+        and is_signature(value["sig"])
+    )
+
+
+def _is_policy(value: Any) -> bool:
+    # Whether Cedar can read it is judged with the other rules: `registry.contracts`.
+    return isinstance(value, str) and len(value.encode("utf-8", "surrogatepass")) <= MAX_POLICY_TEXT
+
+
+def _is_prefix(value: Any) -> bool:
+    return is_url(value) and value.endswith("/") and value.count("/") > 2
 
 
 # The table
@@ -254,17 +296,20 @@ def _no_rule(_: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: where it may stand, whose seal it needs, what it holds.
+    """One kind: where it may stand, what the contracts are asked about it, what it holds.
 
+    `action` is what they must allow its submitter; None: no matter of contracts.
     `owner` is the member whose DID must be the submitter's own (anchors, status, access).
+    `optional` members may be absent.
     `rule` sees the whole body after its members passed, and says what is wrong, if anything.
     """
 
     name: str
     chains: frozenset[Purpose]
-    submitter: Submitter
+    action: str | None
     members: Mapping[str, Check]
     owner: str | None = None
+    optional: Mapping[str, Check] = field(default_factory=dict)
     rule: Callable[[Mapping[str, Any]], str | None] = field(default=_no_rule)
 
 
@@ -278,11 +323,32 @@ def _genesis_rule(body: Mapping[str, Any]) -> str | None:
             return f"nodes: {member} repeats"
     keys = [VerifierKey.parse(node["vkey"]).public for node in nodes]
     keys.append(VerifierKey.parse(body["logKey"]).public)
+    # Another statement, another key.
+    keys += [approver_key(node["approver"]).raw for node in nodes if "approver" in node]
     if len(set(keys)) != len(keys):
         return "nodes: one public key under two names"
     if body["origin"] != body["network"] + "/main":
         return "origin: not the main chain of the network"
     return _log_key_rule(body)
+
+
+def _chain_rule(body: Mapping[str, Any]) -> str | None:
+    if (body["epoch"] == 1) != (body["previous"] is None):
+        return "epoch, previous: the first epoch follows none, and every other one does"
+    if body["previous"] == body["origin"]:
+        return "previous: a chain cannot follow itself"
+    if body["maxAnchorDelay"] * 1000 < body["batch"]["interval"]:
+        return "maxAnchorDelay: shorter than the interval between checkpoints"
+    return _log_key_rule(body)
+
+
+def _contract_rule(body: Mapping[str, Any]) -> str | None:
+    if (body["version"] == 1) != (body["replaces"] is None):
+        return "version, replaces: the first version replaces none, and every other one does"
+    nodes = [approval["node"] for approval in body["approvals"]]
+    if nodes != sorted(set(nodes)):
+        return "approvals: not one a node, in order"
+    return None
 
 
 def _log_key_rule(body: Mapping[str, Any]) -> str | None:
@@ -335,7 +401,7 @@ _TABLE = (
     Kind(
         "genesis",
         _MAIN,
-        Submitter.OPERATOR,
+        None,
         {
             "network": is_network,
             "origin": is_origin,
@@ -350,19 +416,23 @@ _TABLE = (
     Kind(
         "chain",
         _MAIN,
-        Submitter.OPERATOR,
+        "registerChain",
         {
             "origin": is_origin,
             "logKey": is_log_key,
             "purpose": _one_of(Purpose.ANCHORS, Purpose.STATUS, Purpose.ACCESS),
             "scenario": is_name,
+            "batch": _is_batch,
+            "maxAnchorDelay": lambda value: is_size(value) and 1 <= value <= MAX_ANCHOR_DELAY_S,
+            "epoch": lambda value: is_size(value) and value >= 1,
+            "previous": _or_null(is_origin),
         },
-        rule=_log_key_rule,
+        rule=_chain_rule,
     ),
     Kind(
         "issuer",
         _MAIN,
-        Submitter.OPERATOR,
+        "accreditIssuer",
         {
             "did": is_did,
             "name": is_texts,
@@ -372,12 +442,13 @@ _TABLE = (
             "from": is_time,
             "to": _or_null(is_time),
         },
+        optional={"statusLists": _list_of(_is_prefix, least=1, most=8)},
         rule=_accreditation_rule,
     ),
     Kind(
         "verifier",
         _MAIN,
-        Submitter.OPERATOR,
+        "accreditVerifier",
         {
             "did": is_did,
             "name": is_texts,
@@ -390,7 +461,7 @@ _TABLE = (
     Kind(
         "entitlement",
         _MAIN,
-        Submitter.OPERATOR,
+        "entitle",
         {
             "id": is_name,
             "verifier": is_did,
@@ -406,13 +477,27 @@ _TABLE = (
     Kind(
         "resource",
         _MAIN,
-        Submitter.OPERATOR,
+        "registerResource",
         {"role": _one_of("schema", "context"), "url": is_url, "digest": is_digest},
+    ),
+    Kind(
+        "contract",
+        _MAIN,
+        "replaceContract",
+        {
+            "name": is_slug,
+            "version": lambda value: is_size(value) and value >= 1,
+            "policy": _is_policy,
+            "activates": is_size,
+            "replaces": _or_null(is_size),
+            "approvals": _list_of(_is_approval, least=0, most=16),
+        },
+        rule=_contract_rule,
     ),
     Kind(
         "checkpoint",
         _MAIN,
-        Submitter.OPERATOR,
+        None,
         {
             "origin": is_origin,
             "size": is_size,
@@ -429,28 +514,28 @@ _TABLE = (
     Kind(
         "anchor",
         frozenset({Purpose.ANCHORS}),
-        Submitter.ISSUER,
+        "anchor",
         {"issuer": is_did, "anchor": is_hash},
         owner="issuer",
     ),
     Kind(
         "status",
         frozenset({Purpose.ANCHORS, Purpose.STATUS}),
-        Submitter.ISSUER,
+        "publishStatus",
         {"issuer": is_did, "list": is_url, "digest": is_digest, "time": is_time},
         owner="issuer",
     ),
     Kind(
         "access",
         frozenset({Purpose.ACCESS}),
-        Submitter.VERIFIER,
+        "recordAccess",
         {"verifier": is_did, "commitment": is_hash},
         owner="verifier",
     ),
     Kind(
         "seal",
         frozenset(Purpose),
-        Submitter.OPERATOR,  # not used: a seal is written by whoever submits what it seals
+        None,
         {
             "submitter": is_did,
             "count": is_count,
@@ -463,7 +548,7 @@ _TABLE = (
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _TABLE}
 GOVERNANCE_KINDS: Final = frozenset(
-    {"genesis", "chain", "issuer", "verifier", "entitlement", "resource"}
+    {"genesis", "chain", "issuer", "verifier", "entitlement", "resource", "contract"}
 )
 """The kinds that say who may do what; a trust bundle must carry all of them."""
 
@@ -595,10 +680,14 @@ def _check_body(body: Mapping[str, Any]) -> None:
     missing = sorted(kind.members.keys() - body.keys())
     if missing:
         raise EntryMalformed(reason=f"{name}: {missing[0]} is missing")
-    if len(body) != len(kind.members) + 2:
+    optional = kind.optional.keys() & body.keys()
+    if len(body) != len(kind.members) + 2 + len(optional):
         raise EntryMalformed(reason=f"{name}: it has members that its kind does not define")
     for member, check in kind.members.items():
         if not check(body[member]):
+            raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
+    for member in optional:
+        if not kind.optional[member](body[member]):
             raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
     wrong = kind.rule(body)
     if wrong:
