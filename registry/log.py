@@ -246,6 +246,11 @@ class Log:
         """Of the committed tree; `view.size` follows with `integrate`."""
         return self._frontier.size
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it takes nothing more: it was closed, has failed, or its lease is gone."""
+        return self._stopped or (self._lease is not None and self._lease.lost)
+
     # --- sequence ---
 
     def submit(self, entries: Sequence[bytes], trailer: bytes | None = None) -> Future[Sequenced]:

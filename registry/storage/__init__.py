@@ -9,7 +9,7 @@ all three for a chain.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -173,10 +173,6 @@ class Lease(Protocol):
     @property
     def lost(self) -> bool:
         """Whether somebody else has taken it, as far as is known here."""
-        ...
-
-    def on_loss(self, call: Callable[[], None]) -> None:
-        """Call `call` once when the loss becomes known (from another thread, maybe at once)."""
         ...
 
     def release(self) -> None:

@@ -15,7 +15,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -402,29 +402,14 @@ class PostgresLease:
         self.epoch: Final = epoch
         self._database = database
         self._lost = threading.Event()
-        self._calls: list[Callable[[], None]] = []
-        self._calls_lock = threading.Lock()
 
     @property
     def lost(self) -> bool:
         return self._lost.is_set()
 
-    def on_loss(self, call: Callable[[], None]) -> None:
-        with self._calls_lock:
-            if not self._lost.is_set():
-                self._calls.append(call)
-                return
-        call()
-
     def mark_lost(self) -> None:
         """Somebody else has it."""
-        with self._calls_lock:
-            if self._lost.is_set():
-                return
-            self._lost.set()
-            calls, self._calls = self._calls, []
-        for call in calls:
-            call()
+        self._lost.set()
 
     def release(self) -> None:
         self._database.release(self)

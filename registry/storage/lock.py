@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from registry.errors import StoreFailed, StoreLocked
@@ -38,9 +37,6 @@ class FolderLock:
     def lost(self) -> bool:
         """Never: the kernel takes it from nobody who lives."""
         return False
-
-    def on_loss(self, call: Callable[[], None]) -> None:
-        """Nothing to call."""
 
     def release(self) -> None:
         if self._file >= 0:

@@ -213,15 +213,16 @@ def open_bucket(
     environ = os.environ if environ is None else environ
     if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & environ.keys():
         config.setdefault("region", "us-east-1")  # what stores of other makers expect
+    options: Any = {
+        "timeout": _TIMEOUT,
+        "connect_timeout": "3s",
+        **config.pop("client_options", {}),
+    }
     try:
         store = S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
-            client_options={
-                "timeout": _TIMEOUT,
-                "connect_timeout": "3s",
-                **config.pop("client_options", {}),
-            },
+            client_options=options,
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=_RETRY_S)},
             **config,
         )
