@@ -27,6 +27,7 @@ from registry.errors import (
     OriginUnknown,
     RegistryError,
     RegistryExists,
+    StoreMissing,
 )
 from registry.following import Progress
 from registry.genesis import GENESIS_FILE, Genesis
@@ -34,9 +35,8 @@ from registry.governance import Governance, lists_digest
 from registry.log import Log
 from registry.note import ED25519, NoteSigner, VerifierKey
 from registry.records import SideChain
+from registry.storage.places import CHAINS, Places
 from registry.submission import Submission, seal
-
-CHAINS: Final = "chains"
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,22 @@ def create_chains(
     entries: list[Entry],
     *,
     now: datetime,
+    places: Places | None = None,
 ) -> None:
     """Make the stores of a new network: the genesis, and `entries` sealed by the operator.
 
-    `entries` register the side chains and resources. Raises RegistryExists, ChainInvalid.
+    `entries` register the side chains and resources; `places` (which is left open) says where the
+    chains are kept, by default in `home`. Raises RegistryExists, ChainInvalid.
     """
+    places = places or Places(home, genesis.network)
     home.mkdir(parents=True, exist_ok=True)
     if (home / GENESIS_FILE).exists():
         raise RegistryExists(path=home)
     state = Governance.replay(genesis, enumerate([genesis.entry, *entries]))
     for origin in [genesis.origin, *state.chains]:
-        Log.create(chain_folder(home, genesis, origin), origin)
-    with Log.open(
-        chain_folder(home, genesis, genesis.origin), signer=keys.signer(genesis.origin)
-    ) as log:
+        Log.check_origin(origin)
+        places.create(origin)
+    with Log.over(places.open(genesis.origin), signer=keys.signer(genesis.origin)) as log:
         submission = seal(
             genesis.origin,
             [genesis.entry, *entries],
@@ -121,9 +123,12 @@ class Chains:
         *,
         now: Callable[[], datetime],
         pace: Callable[[], float] = monotonic,
+        places: Places | None = None,
     ) -> None:
-        """`now` judges seals; `pace` (seconds that never go back) times the checkpoints."""
+        """`now` judges seals; `pace` (seconds that never go back) times the checkpoints; `places`
+        (which is left open) says where the chains are kept, by default in `home`."""
         self.home = home
+        self.places: Final = places or Places(home, genesis.network)
         self.genesis: Final = genesis
         self._keys = keys
         self._clock = ForwardClock(now, genesis.created)
@@ -137,13 +142,16 @@ class Chains:
             self.catalogue.catch_up(self.main.view, self.main.size)
             self.governance = Governance.replay(genesis, self.catalogue.rules(self.main.size))
             for origin in self.governance.chains:
-                side = self._open(origin).view
+                side = self._open_side(origin).view
                 self.catalogue.catch_up(side, side.size)
         except BaseException:
             self.close()
             raise
         self.documents = Documents(
-            home, catalogue=self.catalogue, governance=self.governance, now=now
+            self.places.tiles(genesis.origin),
+            catalogue=self.catalogue,
+            governance=self.governance,
+            now=now,
         )
         self.door = Door(
             genesis,
@@ -155,9 +163,29 @@ class Chains:
         )
 
     def _open(self, origin: str) -> Log:
-        folder = chain_folder(self.home, self.genesis, origin)
-        self.logs[origin] = Log.open(folder, origin=origin, signer=self._keys.signer(origin))
+        signer = self._keys.signer(origin)
+        self.logs[origin] = Log.over(self.places.open(origin), signer=signer)
         return self.logs[origin]
+
+    def _open_side(self, origin: str) -> Log:
+        """Open a side chain, and make its store first where there never was one.
+
+        A sequencer that ended right after it had registered the chain left it so. A chain that
+        the main chain has checkpointed is never made anew: its store was lost, and that is told.
+        """
+        try:
+            return self._open(origin)
+        except StoreMissing:
+            if self.catalogue.checkpoint(self.main.size, origin) is not None:
+                raise
+        Log.check_origin(origin)
+        self.places.create(origin)
+        return self._open(origin)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a chain takes nothing more: its lease is gone, or a failure stopped it."""
+        return any(log.stopped for log in list(self.logs.values()))
 
     def close(self) -> None:
         """Finish what is queued and release the stores."""
@@ -213,9 +241,7 @@ class Chains:
         for index, entry in self.catalogue.catch_up(self.main.view, self.main.view.size):
             self.governance.apply(index, entry)
             if entry.kind == "chain" and entry["origin"] not in self.logs:
-                folder = chain_folder(self.home, self.genesis, entry["origin"])
-                Log.create(folder, entry["origin"])
-                self._open(entry["origin"])
+                self._open_side(entry["origin"])
 
     # Checkpoints
 

@@ -8,10 +8,8 @@ newest of its address is on the chain, not here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
@@ -20,33 +18,26 @@ from credentials.errors import CredentialError
 from credentials.proofs import verify_proof
 from registry.catalogue import Catalogue
 from registry.entries import document_digest, is_digest
-from registry.errors import (
-    EntryMalformed,
-    NotPermitted,
-    StoreFailed,
-    StoreFull,
-    SubmissionMalformed,
-)
+from registry.errors import EntryMalformed, NotPermitted, SubmissionMalformed
 from registry.governance import Governance
+from registry.storage import Tiles
 from registry.trust.load import MAX_LIST_BYTES
-from schemas.durable import replace_file
 
 DOCUMENTS: Final = "status-lists"
-_NO_SPACE: Final = 28
 
 
 class Documents:
-    """The documents of one registry, in a folder."""
+    """The documents of one registry, beside the tiles of its main chain."""
 
     def __init__(
         self,
-        home: Path,
+        tiles: Tiles,
         *,
         catalogue: Catalogue,
         governance: Governance,
         now: Callable[[], datetime],
     ) -> None:
-        self._folder = home / DOCUMENTS
+        self._tiles = tiles
         self._catalogue = catalogue
         self._governance = governance
         self._now = now
@@ -71,13 +62,7 @@ class Documents:
             raise NotPermitted(
                 submitter="?", origin=DOCUMENTS, reason="no accredited issuer has signed it"
             )
-        try:
-            self._folder.mkdir(exist_ok=True)
-            replace_file(self._folder / f"{digest}.json", data, mode=0o644)
-        except OSError as error:
-            if error.errno == _NO_SPACE:
-                raise StoreFull(store=DOCUMENTS) from error
-            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
+        self._tiles.put_document(f"{digest}.json", data)
 
     def _is_of_issuer(self, document: Mapping[str, Any]) -> bool:
         try:
@@ -89,15 +74,17 @@ class Documents:
 
     def get(self, digest: str) -> bytes | None:
         """The bytes of a status list credential by its digest, checked against it."""
-        if not is_digest(digest):  # it becomes a file name
-            return None
-        try:
-            data = (self._folder / f"{digest}.json").read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreFailed(store=DOCUMENTS, reason=os.strerror(error.errno or 0)) from error
-        try:
-            return data if document_digest(json.loads(data)) == digest else None
-        except (ValueError, RecursionError, rfc8785.CanonicalizationError):
-            return None  # a damaged file is as good as none: its status is unknown
+        return read_document(self._tiles, digest)
+
+
+def read_document(tiles: Tiles, digest: str) -> bytes | None:
+    """The bytes of a document by its digest, checked against it."""
+    if not is_digest(digest):  # it becomes a file name
+        return None
+    data = tiles.get_document(f"{digest}.json")
+    if data is None:
+        return None
+    try:
+        return data if document_digest(json.loads(data)) == digest else None
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError):
+        return None  # a damaged file is as good as none: its status is unknown

@@ -15,6 +15,7 @@ from registry.chain import SequencerKeys, create_chains, log_signer
 from registry.contracts import LIBRARY, library_text
 from registry.entries import Entry, Purpose, make_entry
 from registry.genesis import Genesis, GenesisNode
+from registry.storage.places import Places
 from schemas.digests import digest_multibase
 from schemas.scenario import Scenario, all_scenarios
 
@@ -104,9 +105,10 @@ def found_network(
     quorum: int,
     now: datetime,
     before: Callable[[], object] | None = None,
+    places: Places | None = None,
     contracts: Mapping[str, str] | None = None,
 ) -> Genesis:
-    """Create the stores of a new network in `home`, with its first entries.
+    """Create the stores of a new network in `home` (or where `places` says), with first entries.
 
     `contracts` are policy texts by name, in force from the second submission on; without them
     the default library is. A network that is founded with none takes in nothing ever after.
@@ -145,5 +147,5 @@ def found_network(
     rest = [*chains, *resource_entries(all_scenarios(), bundled_contexts())]
     # Behind the founding submission: the genesis, the contracts, the rest, and their seal.
     entries = [*contract_entries(texts, 1 + len(texts) + len(rest) + 1), *rest]
-    create_chains(home, genesis, keys.sequencer(network), entries, now=now)
+    create_chains(home, genesis, keys.sequencer(network), entries, now=now, places=places)
     return genesis

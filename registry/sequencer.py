@@ -25,6 +25,7 @@ from registry.genesis import Genesis
 from registry.log import Log
 from registry.note import Note, VerifierKey
 from registry.reader import ChainReader
+from registry.storage.places import Places
 from registry.view import LogView
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,11 @@ class Sequencer:
         *,
         links: Callable[[], Mapping[str, NodeLink]],
         now: Callable[[], datetime],
+        places: Places | None = None,
     ) -> None:
+        """`places` (which is left open) says where the chains are kept, by default in `home`."""
         self.genesis: Final = genesis
-        self.chains: Final = Chains(home, genesis, keys, now=now)
+        self.chains: Final = Chains(home, genesis, keys, now=now, places=places)
         self._now = now
         self._log_key = VerifierKey.parse(genesis.log_key)
         self._cosigning = Cosigning(
