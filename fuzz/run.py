@@ -13,7 +13,7 @@ from typing import Final
 
 import atheris  # type: ignore[import-untyped]
 
-with atheris.instrument_imports(include=["schemas", "credentials", "registry"]):
+with atheris.instrument_imports(include=["schemas", "credentials", "registry", "zhenglian"]):
     from fuzz.targets import TARGETS
 
 SECONDS_PER_INPUT: Final = 5
