@@ -190,13 +190,23 @@ def test_canonical_document_and_shuffled_labels(case: str) -> None:
     assert list(grouped(case).lines) == load(case, "addBaseDocHMACCanon")
 
 
-def test_mandatory_pointers_name_their_values() -> None:
-    # Those of the other document are of an older form of it.
-    for entry in load(PRC, "addPointerValues"):
-        value: Any = unsigned(PRC)
-        for step in parse_pointer(entry["pointer"]):
-            value = step_into(value, step, entry["pointer"])
+@pytest.mark.parametrize(("case", "below"), [(WIND, "/credentialSubject"), (PRC, "")])
+def test_mandatory_pointers_name_their_values(case: str, below: str) -> None:
+    # Those of the first document are of an older form of it, and count from its subject.
+    for entry in load(case, "addPointerValues"):
+        pointer = below + entry["pointer"]
+        assert pointer in pointers(case, "Mandatory")
+        value: Any = unsigned(case)
+        for step in parse_pointer(pointer):
+            value = step_into(value, step, pointer)
         assert value == entry["value"]
+
+
+def test_the_unsigned_card_differs_from_the_signed_one_in_its_description_alone() -> None:
+    card, signed = load(".", "prCredUnsigned"), unsigned(PRC)
+    assert {name for name in card.keys() | signed.keys() if card.get(name) != signed.get(name)} == {
+        "description"
+    }
 
 
 def test_groups_of_the_base_proof(case: str) -> None:

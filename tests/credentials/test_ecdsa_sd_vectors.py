@@ -72,6 +72,13 @@ def unsigned(case: str) -> dict[str, Any]:
     return {key: value for key, value in signed.items() if key != "proof"}
 
 
+def test_the_unsigned_card_differs_from_the_signed_one_in_its_description_alone() -> None:
+    card, signed = json.loads((SUITE / "prCredUnsigned.json").read_text()), unsigned("prc")
+    assert {name for name in card.keys() | signed.keys() if card.get(name) != signed.get(name)} == {
+        "description"
+    }
+
+
 def pointers(case: str, kind: str) -> list[str]:
     found: list[str] = json.loads((SUITE / f"{CASES[case]}{kind}.json").read_text())
     return found

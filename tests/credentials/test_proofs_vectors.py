@@ -21,7 +21,7 @@ from credentials.errors import ProofMalformed, SignatureInvalid
 from credentials.keys import PrivateKey
 from credentials.multibase import multibase_decode
 from credentials.proofs import add_proof, verify_proof
-from credentials.proofs.rdfc import hash_data
+from credentials.proofs.rdfc import EDDSA_RDFC_2022, hash_data
 from credentials.proofs.suite import ProofInput
 from credentials.timestamps import parse_timestamp
 
@@ -158,6 +158,34 @@ def test_proof_sets_and_chains_are_made_like_the_published_ones() -> None:
             assert [document["proof"]] == published["proof"]
         else:
             assert document == published
+
+
+def chain_file(name: str) -> Any:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("pair", "kind", "covered"),
+    [
+        ("keyPair1", "proofSetConfig{}1", "unsigned"),
+        ("keyPair2", "proofSetConfig{}2", "unsigned"),
+        # What a chained proof covers: the document and the earlier proofs that it names.
+        ("keyPair3", "proofChainConfig{}1", "proofChainTempDoc1"),
+        ("keyPair4", "proofChainConfig{}2", "proofChainTempDoc2"),
+    ],
+)
+def test_each_proof_of_sets_and_chains_is_the_published_one(
+    pair: str, kind: str, covered: str
+) -> None:
+    key = PrivateKey.from_multikey(chain_file("multiKeyPairs")[pair]["privateKeyMultibase"])
+    config, signed = chain_file(kind.format("")), chain_file(kind.format("Signed"))
+    document = chain_file(covered)
+    options = {**config, "@context": document["@context"]}
+    proof_input = ProofInput(document, options, canonicalizer())
+    value = EDDSA_RDFC_2022.sign(proof_input, key, ())
+    assert {**config, "proofValue": value} == {
+        name: member for name, member in signed.items() if name != "@context"
+    }
 
 
 def test_a_chained_proof_fails_when_an_earlier_one_is_exchanged() -> None:
