@@ -177,9 +177,10 @@ class Witness:
     ) -> None:
         """`logs`: the keys of each log by its origin. A log may use any name for its key.
 
+        Without `signers` it only keeps the record, as mirrors do for their pending checkpoints.
         Raises ValueError for a key that cannot cosign or sign checkpoints.
         """
-        if not signers or any(signer.key.type not in COSIGNER_TYPES for signer in signers):
+        if any(signer.key.type not in COSIGNER_TYPES for signer in signers):
             raise ValueError("a witness signs by keys for cosignatures")
         if any(key.type not in LOG_TYPES for keys in logs.values() for key in keys):
             raise ValueError("a log does not sign by such a key")
@@ -300,7 +301,7 @@ class Witness:
             # Extension lines are no part of what ML-DSA-44 signs: see `registry.cosignature`.
             if signer.key.type != ML_DSA_44 or not signed.checkpoint.extensions
         ]
-        if not able:
+        if self._signers and not able:
             return Answer.text(422, "this witness does not cosign extension lines")
         lines = [signer.sign(text, moment) for signer in able]
         known = {(s.key.name, s.key.id) for s in signed.note.signatures}
