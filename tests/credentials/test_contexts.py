@@ -35,12 +35,20 @@ def test_digests_on_record() -> None:
         assert entry["source"]
 
 
-def test_credentials_v2_has_the_published_digest() -> None:
-    """VCDM 2.0 appendix B.1."""
-    assert (
-        bundled_contexts().digest(CONTEXT_V2)
-        == "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734"
-    )
+@pytest.mark.parametrize(
+    ("url", "digest"),
+    [
+        # VCDM 2.0 appendix B.1
+        (CONTEXT_V2, "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734"),
+        # Controlled Identifiers 1.0
+        (
+            "https://www.w3.org/ns/cid/v1",
+            "ea216ecc1cb02cd39b693dba2250141e270ba0bf95890be107dd9a9e8e43de85",
+        ),
+    ],
+)
+def test_contexts_have_their_published_digests(url: str, digest: str) -> None:
+    assert bundled_contexts().digest(url) == digest
 
 
 @pytest.mark.skipif(not VECTORS.is_dir(), reason="the published contexts are not here")
