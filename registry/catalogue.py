@@ -190,6 +190,14 @@ class Catalogue:
             ).fetchall()
         return {url: (index, parse_entry(data)) for url, index, data in rows}
 
+    def digests(self, origin: str) -> list[str]:
+        """The digests that status entries of the chain name."""
+        with self._lock, self._translated():
+            rows = self._db.execute(
+                "SELECT DISTINCT digest FROM status WHERE origin = ?", (origin,)
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def has_digest(self, digest: str) -> bool:
         """Whether a status entry names this digest."""
         with self._lock, self._translated():

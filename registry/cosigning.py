@@ -205,10 +205,12 @@ class Cosigning:
 
     def report(self, size: int) -> list[dict[str, Any]]:
         """State of each node, for `/status`; `size` is that of the newest checkpoint."""
+        links = self._links()
         return [
             {
                 "name": node.name,
                 "title": dict(genesis.title),
+                "url": getattr(links.get(node.name), "url", None),
                 "cosignedAt": encode_time(node.cosigned_at) if node.cosigned_at else None,
                 "size": node.size,
                 "lag": max(0, size - node.size),

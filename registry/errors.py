@@ -499,6 +499,15 @@ class NodeRecovering(RegistryError):
     hint = "Let it run. It asks the others what it may have cosigned, and catches up with that."
 
 
+class WitnessKeyAbsent(RegistryError):
+    """A node that was set up without keys for logs of others is asked to cosign one."""
+
+    code = "ZL-NODE-WITNESS-KEY"
+    exit_code = ExitCode.USAGE
+    message = "The node {node} has no keys to cosign logs of others."
+    hint = "Set up a node anew with `zl registry node init`; it makes them."
+
+
 class NodeForked(RegistryError):
     """Two trees of one main chain, each signed by the log: the sequencer is dishonest."""
 

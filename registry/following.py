@@ -13,7 +13,7 @@ an accredited issuer or verifier states.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,7 +23,7 @@ from registry.errors import ChainInvalid, RegistryError
 from registry.genesis import Genesis
 from registry.governance import Governance, lists_digest
 from registry.limits import MAX_BATCH_ENTRIES
-from registry.merkle import Frontier, root_of
+from registry.merkle import Frontier
 from registry.submission import Submission
 
 SEAL_TOLERANCE: Final = timedelta(minutes=10)
@@ -32,8 +32,10 @@ a submitter whose accreditation has ended cannot seal as of a time when it had n
 
 Read = Callable[[str, int, int], Iterable[bytes]]
 """Entries [start, end) of the chain of an origin, from wherever."""
-Keep = Callable[[str, int, Entry], None]
-"""Takes each entry that passed: origin, index, entry."""
+Keep = Callable[[str, int, Sequence[Entry]], None]
+"""Takes the leaves of each submission that passed: origin, index of the first, leaves."""
+Pause = Callable[[], None]
+"""Called between submissions of the main chain: all that was kept so far is whole."""
 
 
 @dataclass
@@ -98,19 +100,29 @@ def submissions(
     index = start
     for raw in entries:
         try:
-            leaves.append(parse_entry(raw))
-            index += 1
-            if leaves[-1].kind == "seal":
-                yield index - len(leaves), Submission.assemble(origin, leaves)
-                leaves = []
-            elif len(leaves) >= MAX_BATCH_ENTRIES:
-                raise ChainInvalid(origin=origin, index=index, reason="too many without a seal")
-        except ChainInvalid:
-            raise
+            entry = parse_entry(raw)
+            leaves.append(entry)
+            submission = Submission.assemble(origin, leaves) if entry.kind == "seal" else None
         except RegistryError as error:
-            raise ChainInvalid(origin=origin, index=index, reason=str(error)) from error
+            found = invalid(origin, index, str(error), leaves)
+            if not leaves or leaves[-1].raw is not raw:
+                found.evidence = (*found.evidence, raw)
+            raise found from error
+        index += 1
+        if submission is not None:
+            yield index - len(leaves), submission
+            leaves = []
+        elif len(leaves) >= MAX_BATCH_ENTRIES:
+            raise invalid(origin, index, "too many without a seal", leaves)
     if leaves:
-        raise ChainInvalid(origin=origin, index=index, reason="it does not end with a seal")
+        raise invalid(origin, index, "it does not end with a seal", leaves)
+
+
+def invalid(origin: str, index: int, reason: str, leaves: Iterable[Entry] = ()) -> ChainInvalid:
+    """The error, with the leaves in question as its evidence."""
+    error = ChainInvalid(origin=origin, index=index, reason=reason)
+    error.evidence = tuple(leaf.raw for leaf in leaves)
+    return error
 
 
 def heads(progress: Mapping[str, Progress]) -> dict[str, int]:
@@ -140,10 +152,19 @@ class Follower:
         """The progress on the chain `origin`."""
         return self.progress.setdefault(origin, Progress())
 
-    def advance(self, size: int, root: bytes, *, read: Read, keep: Keep, now: datetime) -> None:
+    def advance(
+        self,
+        size: int,
+        root: bytes,
+        *,
+        read: Read,
+        keep: Keep,
+        now: datetime,
+        pause: Pause | None = None,
+    ) -> None:
         """Check the main chain up to `size`, where its root must be `root`, and what it names.
 
-        Raises ChainInvalid, and whatever `read` and `keep` raise.
+        Raises ChainInvalid, and whatever `read`, `keep` and `pause` raise.
         """
         origin = self.genesis.origin
         main = self.of(origin)
@@ -155,6 +176,8 @@ class Follower:
                 self.governance.apply(index + offset, entry)
                 if entry.kind == "checkpoint":
                     self._follow_side(index + offset, entry, read, keep, now, index)
+            if pause is not None and main.size < size:
+                pause()
         if main.size != size or main.frontier.root() != root:
             raise ChainInvalid(
                 origin=origin, index=size, reason="its entries do not lead to its checkpoint"
@@ -175,11 +198,11 @@ class Follower:
             self.governance.permit(submission, at=at)
         except RegistryError as error:
             wrong = str(error)
+        leaves = submission.leaves
         if wrong:
-            raise ChainInvalid(origin=origin, index=index, reason=wrong)
-        for offset, entry in enumerate(submission.leaves):
-            keep(origin, index + offset, entry)
-        chain.frontier.extend(entry.leaf_hash for entry in submission.leaves)
+            raise invalid(origin, index, wrong, leaves)
+        keep(origin, index, leaves)
+        chain.frontier.extend([entry.leaf_hash for entry in leaves])
         chain.take(index, submission)
 
     def _follow_side(
@@ -192,7 +215,7 @@ class Follower:
         """
 
         def refuse(reason: str) -> ChainInvalid:
-            return ChainInvalid(origin=self.genesis.origin, index=index, reason=reason)
+            return invalid(self.genesis.origin, index, reason, [entry])
 
         origin, start, end = entry["origin"], entry["start"], entry["end"]
         if origin not in self.governance.chains:
@@ -202,13 +225,13 @@ class Follower:
             raise refuse("a checkpoint that does not follow the one before it")
         if entry["rules"] != self.governance.head or entry["heads"] != heads(self.progress):
             raise refuse("a checkpoint that misstates what precedes it")
-        batch: list[bytes] = []
+        batch = Frontier()
         for first, submission in submissions(origin, start, read(origin, start, end)):
             self._admit(side, first, submission, now, keep, at)
-            batch += [leaf.leaf_hash for leaf in submission.leaves]
-        if len(batch) != end - start:
+            batch.extend([leaf.leaf_hash for leaf in submission.leaves])
+        if batch.size != end - start:
             raise refuse("entries of a side chain are missing")
-        if root_of(batch) != decode_digest(entry["subtree"], 32):
+        if batch.root() != decode_digest(entry["subtree"], 32):
             raise refuse("the batch of a side chain is not what its checkpoint says")
         if side.frontier.root() != decode_digest(entry["root"], 32):
             raise refuse("the entries of a side chain do not lead to its checkpoint")

@@ -4,104 +4,72 @@ It answers `add-checkpoint` of c2sp.org/tlog-witness for the main chain. Before 
 checks that the tree only grew (consistency with what it cosigned last) and that every new entry
 of every chain is well formed, sealed and permitted (`registry.following`), by its own replay of
 entries that it fetches and keeps. It never rolls back: the record moves forward durably before
-an answer is given, and a restart resumes from it.
+an answer is given, and a restart resumes from it. What it refused, it explains: the reason, the
+checkpoint that the log had signed, and the leaves at fault stay on record.
 
 Guaranteed against a dishonest sequencer: no two trees and no forbidden entry get this node's
 cosignature. A quorum of honest nodes makes that hold for the network. What a node cannot do is
-make a sequencer work that refuses to.
+make a sequencer work that refuses to. What it can after it lost its disk: `registry.recovery`.
+
+Beside that it may witness logs of others, under a key of its own: such a cosignature says that the
+log only grew, and nothing of its entries.
 """
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from registry.checkpoint import (
-    Checkpoint,
-    SignedCheckpoint,
-    open_checkpoint,
-)
+from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.entries import encode_time
 from registry.errors import (
-    CheckpointForeign,
-    CheckpointMalformed,
+    ChainInvalid,
     ConsistencyInvalid,
     NodeBusy,
-    NoteForged,
-    NoteMalformed,
-    NoteUnsigned,
+    NodeForked,
+    NodeRecovering,
     RegistryError,
 )
-from registry.following import Follower, Read
+from registry.following import Read
 from registry.genesis import Genesis
-from registry.governance import Governance
-from registry.limits import MAX_NOTE_BYTES, MAX_PROOF_HASHES
-from registry.lines import parse_decimal, parse_hash
-from registry.merkle import verify_consistency
-from registry.node_store import MIRROR_FILE, Cosigned, NodeStore
-from registry.note import Note, NoteSigner, VerifierKey
-from schemas.errors import ExitCode
+from registry.merkle import consistency_proof
+from registry.mirror import Mirror, Waypoint
+from registry.node_store import Refusal
+from registry.note import NoteSigner, VerifierKey
+from registry.policy import CosignedCheckpoint
+from registry.reader import ChainReader
+from registry.reading import HttpSource
+from registry.recovery import Heard, needed
+from registry.tiles import TileReader
+from registry.witness import Answer, Cosigned, Witness, utc_now
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES: Final = MAX_NOTE_BYTES + 64 * 64
-TEXT: Final = "text/plain; charset=utf-8"
-SIZE_TYPE: Final = "text/x.tlog.size"
 BUSY_S: Final = 5.0  # how long a request waits for the one before it
+FLOOR: Final = "floor"
+ASKING: Final = "asking"
 
 
-def utc_now() -> datetime:
-    """The clock at the edge."""
-    return datetime.now(UTC)
+class _Record:
+    """The node's store as the witness' record: with each refusal goes what was at fault."""
 
+    def __init__(self, node: Node) -> None:
+        self._node = node
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, without HTTP."""
+    def cosigned(self, origin: str) -> Cosigned:
+        return self._node.mirror.store.cosigned(origin)
 
-    status: int
-    body: bytes
-    content_type: str = TEXT
+    def cosign(self, origin: str, old: Cosigned, new: Cosigned) -> bool:
+        return self._node.mirror.store.cosign(origin, old, new)
 
-    @classmethod
-    def text(cls, status: int, reason: str) -> Answer:
-        return cls(status, f"{reason}\n".encode())
-
-
-class _Refused(Exception):
-    """Ends a request with an answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-@dataclass(frozen=True)
-class _Request:
-    old: int
-    proof: tuple[bytes, ...]
-    note: bytes
-
-    @classmethod
-    def parse(cls, body: bytes) -> _Request:
-        """tlog-witness, "add-checkpoint"; ValueError when it has another form."""
-        if len(body) > MAX_REQUEST_BYTES:
-            raise ValueError("the request is too large")
-        head, blank, note = body.partition(b"\n\n")
-        if not blank or not note:
-            raise ValueError("no empty line stands before a checkpoint")
-        lines = head.decode("ascii").split("\n")
-        if not lines[0].startswith("old ") or len(lines) - 1 > MAX_PROOF_HASHES:
-            raise ValueError("no line of the old size, or too many of the proof")
-        old = parse_decimal(lines[0].removeprefix("old "))
-        return cls(old, tuple(parse_hash(line) for line in lines[1:]), note)
+    def record_refusal(self, time: datetime, reason: str, note: bytes) -> None:
+        self._node.refuse(reason, note)
 
 
 class Node:
@@ -116,48 +84,72 @@ class Node:
         read: Read,
         *,
         now: Callable[[], datetime] = utc_now,
+        lost: bool = False,
+        others: Witness | None = None,
     ) -> None:
-        """Open the node's store in `folder`; `read` fetches entries from the sequencer."""
+        """Open the node's store in `folder`; `read` fetches entries from the sequencer.
+
+        `lost`: should the store be empty, then it is because the disk was lost, and the node
+        must find out first what it may have cosigned. `others` witnesses logs of others.
+        """
         self.name = name
         self.genesis = genesis
-        self._signer = signer
-        self._log_key = VerifierKey.parse(genesis.log_key)
+        self.key: Final = signer.key
+        self.others: Final = others
         self._read = read
         self._now = now
         self._lock = threading.Lock()
-        self._store = NodeStore(folder / MIRROR_FILE, genesis.origin)
-        self._follower = self._resume()
+        self.mirror: Final = Mirror(folder, genesis, now=now)
+        self._store = self.mirror.store
+        self._log_key = VerifierKey.parse(genesis.log_key)
+        self._witness = Witness(
+            _Record(self), signer.all, {genesis.origin: [self._log_key]}, now=now
+        )
+        self._fault: RegistryError | None = None
         self._latest_error = ""
+        if lost and not self._cosigned().note and not self.mirror.size:
+            self._store.set_meta(ASKING, "1")
 
     def close(self) -> None:
         """Wait for the request under way, then let go of the store."""
         with self._lock:
-            self._store.close()
+            self.mirror.close()
 
-    def _resume(self) -> Follower:
-        return Follower(
-            self.genesis,
-            governance=Governance.replay(self.genesis, self._store.governance(self.genesis.origin)),
-            progress=self._store.progress(),
-        )
+    @property
+    def reader(self) -> ChainReader:
+        """What is read of the chains, from the mirror."""
+        return self.mirror.reader
+
+    def now(self) -> datetime:
+        """The node's clock."""
+        return self._now()
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        # One at a time: compare and persist must not be interleaved (tlog-witness).
-        if not self._lock.acquire(timeout=BUSY_S):
+    def turn(self, timeout: float = BUSY_S) -> Iterator[None]:
+        """The right to write. One at a time; raises NodeBusy."""
+        if not self._lock.acquire(timeout=timeout):
             raise NodeBusy
         try:
             yield
         finally:
             self._lock.release()
 
+    def _cosigned(self) -> Cosigned:
+        return self._store.cosigned(self.genesis.origin)
+
+    # Cosigning
+
     def add_checkpoint(self, body: bytes) -> Answer:
         """tlog-witness `add-checkpoint`, with its status codes."""
+        if self.others is not None and _origin_of(body) in self.others.origins:
+            return self.others.add_checkpoint(body)
         try:
-            with self._turn():
-                answer = self._add_checkpoint(body)
-        except _Refused as refused:
-            answer = refused.answer
+            with self.turn(BUSY_S):
+                self._fault = None
+                try:
+                    answer = self._witness.add_checkpoint(body, self._check)
+                finally:
+                    self._end()
         except NodeBusy as error:
             answer = Answer.text(503, f"{error.code}: {error}")
         if answer.status == 200:
@@ -167,111 +159,220 @@ class Node:
             log.warning("node %s refuses (%d): %s", self.name, answer.status, self._latest_error)
         return answer
 
-    def _add_checkpoint(self, body: bytes) -> Answer:
-        try:
-            request = _Request.parse(body)
-        except ValueError as error:
-            return Answer.text(400, str(error))
-        signed = self._open(request.note)
-        if request.old > signed.size:
-            return Answer.text(400, "the old size is greater than that of the checkpoint")
-        latest = self._store.cosigned(self.genesis.origin)
-        if request.old != latest.size:
-            return Answer(409, b"%d\n" % latest.size, SIZE_TYPE)
-        try:
-            self._check_growth(latest, signed, request.proof)
-            self._check_entries(signed)
-        except RegistryError as error:
-            reason = f"{error.code}: {error}"
-            if error.exit_code is ExitCode.ENVIRONMENT:
-                # A full disk or an unreachable registry says nothing about the chain.
-                return Answer.text(503, reason)
-            self._store.record_refusal(self._now(), reason, request.note)
-            return Answer.text(422, reason)
-        return self._cosign(latest, signed)
+    def _end(self) -> None:
+        """What was checked stays, also when no cosignature over it was made after all."""
+        if self._store.open_transaction:
+            self.mirror.commit()
+        else:
+            self.mirror.note_committed()
 
-    def _open(self, note: bytes) -> SignedCheckpoint:
-        origin = self.genesis.origin
-        try:
-            found = Checkpoint.parse(Note.parse(note).text).origin
-            if found != origin:
-                raise _Refused(Answer.text(404, "a log that this node does not follow"))
-            return open_checkpoint(note, origin, [self._log_key])
-        except (NoteMalformed, CheckpointMalformed, CheckpointForeign) as error:
-            raise _Refused(Answer.text(400, f"{error.code}: {error}")) from error
-        except (NoteForged, NoteUnsigned) as error:
-            raise _Refused(Answer.text(403, f"{error.code}: {error}")) from error
-
-    def _check_growth(
-        self, latest: Cosigned, signed: SignedCheckpoint, proof: tuple[bytes, ...]
-    ) -> None:
-        if latest.size == 0:
-            if proof:
-                raise ConsistencyInvalid(reason="from nothing, there is nothing to prove")
-            if signed.size == 0:
-                raise ConsistencyInvalid(reason="an empty log has no genesis")
-            return
-        verify_consistency(latest.size, signed.size, latest.root, signed.root, proof)
-
-    def _check_entries(self, signed: SignedCheckpoint) -> None:
-        if signed.size == self._follower.of(self.genesis.origin).size:
-            # Checked before; the same size must still be the same tree.
-            if self._follower.of(self.genesis.origin).frontier.root() != signed.root:
+    def _check(self, signed: SignedCheckpoint) -> None:
+        """Whether a tree may be cosigned; leaves its transaction open for the cosignature."""
+        if signed.size == 0:
+            raise ConsistencyInvalid(reason="an empty log has no genesis")
+        floor = self._floor()
+        if floor is not None:
+            if signed.size < floor.size:
+                raise NodeRecovering(reason=f"it may have cosigned {floor.size} entries before")
+            if floor.size <= self.mirror.size and self.mirror.root_at(floor.size) != floor.root:
+                raise ConsistencyInvalid(reason="it leads past a tree that was cosigned before")
+        if signed.size <= self.mirror.size:
+            # Checked before; it must still be the same tree.
+            if self.mirror.root_at(signed.size) != signed.root:
                 raise ConsistencyInvalid(reason="another tree of this size was checked before")
             return
         try:
-            with self._store.transaction():
-                self._follower.advance(
-                    signed.size,
-                    signed.root,
-                    read=self._read,
-                    keep=self._store.keep,
-                    now=self._now(),
-                )
-                self._store.save_progress(self._follower.progress)
-        except BaseException:
-            self._follower = self._resume()
+            self.mirror.advance(signed.size, signed.root, read=self._read, through=floor)
+        except RegistryError as error:
+            self._fault = error
             raise
 
-    def _cosign(self, latest: Cosigned, signed: SignedCheckpoint) -> Answer:
-        # A clock that went back must not make a later statement look older.
-        moment = max(int(self._now().timestamp()), latest.time)
-        line = self._signer.sign(signed.checkpoint.text, moment)
-        note = Note.parse(signed.data)
-        own_log = tuple(s for s in note.signatures if s.key_id == self._log_key.id)
-        kept = Note(note.text, own_log).with_signatures([line]).encode()
-        new = Cosigned(signed.size, signed.root, kept, moment)
-        if not self._store.cosign(self.genesis.origin, latest, new):
-            return Answer(409, b"%d\n" % self._store.cosigned(self.genesis.origin).size, SIZE_TYPE)
-        return Answer(200, line.line().encode())
+    def refuse(self, reason: str, note: bytes) -> None:
+        """Keep a refusal, with the leaves at fault."""
+        fault, self._fault = self._fault, None
+        code = reason.partition(":")[0]
+        place: dict[str, Any] = {}
+        if isinstance(fault, ChainInvalid):
+            place = {
+                "origin": fault.params["origin"],
+                "index": fault.params["index"],
+                "leaves": fault.evidence,
+            }
+        self._store.record_refusal(self._now(), code, reason, note, **place)
+
+    def sign_subtree(self, body: bytes) -> Answer:
+        """tlog-witness `sign-subtree`."""
+        if self.others is not None and _origin_of(body) in self.others.origins:
+            return self.others.sign_subtree(body)
+        return self._witness.sign_subtree(body)
 
     def checkpoint(self, origin_hash: str) -> Answer:
         """`GET <monitor>/<hex sha256(origin)>/checkpoint`: the latest that was cosigned."""
-        if origin_hash != sha256(self.genesis.origin.encode()).hexdigest():
-            return Answer.text(404, "a log that this node does not follow")
-        with self._turn():
-            latest = self._store.cosigned(self.genesis.origin)
-        if not latest.note:
-            return Answer.text(404, "nothing was cosigned yet")
-        return Answer(200, latest.note)
+        answer = self._witness.checkpoint(origin_hash)
+        if answer.status == 404 and self.others is not None:
+            other = self.others.checkpoint(origin_hash)
+            return other if other.status == 200 else answer
+        return answer
+
+    # The floor: what may have been cosigned and is not on record
+
+    @property
+    def asking(self) -> bool:
+        """Whether the others must be heard before anything is cosigned."""
+        return self._store.meta(ASKING) is not None
+
+    def _floor(self) -> Waypoint | None:
+        """The tree that a cosigned one must continue; raises NodeRecovering while unknown."""
+        if self.asking:
+            count = needed(self.genesis)
+            raise NodeRecovering(reason=f"its record is lost, and it must hear {count} others")
+        held = self.floor()
+        return None if held is None else Waypoint(held.size, held.root)
+
+    def floor(self) -> SignedCheckpoint | None:
+        """The largest tree that may have been cosigned beyond what is on record."""
+        text = self._store.meta(FLOOR)
+        if text is None:
+            return None
+        keys = [VerifierKey.parse(node.vkey) for node in self.genesis.nodes]
+        note = base64.b64decode(text)
+        found = open_checkpoint(note, self.genesis.origin, [self._log_key], keys)
+        return found if found.size > self._cosigned().size else None
+
+    def learn(self, heard: Heard) -> None:
+        """Take in what the others have seen."""
+        with self.turn():
+            for one, other in heard.forks:
+                self._accuse(one.data, other.data, one.size)
+            newest = heard.any or heard.own if self.asking else heard.own
+            if newest is not None:
+                self._raise_floor(newest)
+            if self.asking and len(heard.nodes) >= needed(self.genesis):
+                self._store.set_meta(ASKING, None)
+                floor = self.floor()
+                log.info(
+                    "node %s lost its record; nothing below %d will be cosigned",
+                    self.name,
+                    floor.size if floor else 0,
+                )
+
+    def _raise_floor(self, found: SignedCheckpoint) -> None:
+        held = self.floor()
+        size = max(held.size if held else 0, self._cosigned().size)
+        if found.size > size:
+            self._store.set_meta(FLOOR, base64.b64encode(found.data).decode())
+
+    def _accuse(self, one: bytes, other: bytes, size: int) -> None:
+        error = NodeForked(origin=self.genesis.origin, size=size)
+        reason = f"{error.code}: {error}"
+        if all(refusal.code != error.code for refusal in self._store.refusals()):
+            log.error("node %s: %s", self.name, error)
+        self._store.record_refusal(self._now(), error.code, reason, one + b"\n" + other)
+        self._latest_error = reason
+
+    # Catching up with what a quorum has cosigned
+
+    def catch_up(self, target: CosignedCheckpoint, sources: Sequence[HttpSource]) -> bool:
+        """Check and mirror everything up to `target`; True when it is mirrored and published.
+
+        `sources` are asked in turn; one that serves nonsense costs only time. False when none
+        could serve it.
+        """
+        with self.turn():
+            if target.size > self.mirror.size:
+                self._replay(target, sources)
+            if self.mirror.size < target.size:
+                return False
+            if self.mirror.root_at(target.size) != target.root:
+                self._accuse(target.data, self._cosigned().note, target.size)
+                return False
+            self._store.publish(target.origin, target.size, target.time_s or 0, target.data)
+            return True
+
+    def _replay(self, target: CosignedCheckpoint, sources: Sequence[HttpSource]) -> None:
+        trouble: RegistryError | None = None
+        for source in sources:
+
+            def prove(size: int, source: HttpSource = source) -> list[bytes]:
+                tiles: dict[Any, list[bytes]] = {}
+
+                def hashes(tile: Any) -> list[bytes]:
+                    if tile not in tiles:
+                        tiles[tile] = source.tile(self.genesis.origin, tile)
+                    return tiles[tile]
+
+                return consistency_proof(size, target.size, TileReader(target.size, hashes))
+
+            try:
+                self.mirror.advance(target.size, target.root, read=source, prove=prove)
+            except RegistryError as error:
+                log.warning("node %s cannot follow %s: %s", self.name, source.url, error)
+                trouble = error
+                continue
+            self.mirror.commit()
+            return
+        if isinstance(trouble, ChainInvalid | ConsistencyInvalid):
+            # Everybody says the same: then a quorum has cosigned what is not allowed.
+            self._fault = trouble
+            self.refuse(f"{trouble.code}: {trouble}", target.data)
+
+    # What it says of itself
+
+    def refusals(self, limit: int = 100) -> list[Refusal]:
+        """What was refused and why, newest first."""
+        return self._store.refusals(limit)
 
     def status(self) -> Mapping[str, Any]:
-        """Where the node stands, for its operators."""
-        with self._turn():
-            latest = self._store.cosigned(self.genesis.origin)
-            return {
-                "node": self.name,
-                "network": self.genesis.network,
-                "vkey": self._signer.key.encode(),
-                "cosigned": {
-                    "size": latest.size,
-                    "time": encode_time(datetime.fromtimestamp(latest.time, UTC))
-                    if latest.note
-                    else None,
-                },
-                "mirrored": {
-                    origin: chain.size for origin, chain in self._follower.progress.items()
-                },
-                "error": self._latest_error or None,
-                "refusals": self._store.refusals(),
-            }
+        """Where the node stands; the same members as a sequencer tells, and its own."""
+        latest = self._cosigned()
+        governance = self.mirror.follower.governance
+        sizes = self.mirror.sizes()
+        published = self.reader.cosigned()
+        refusals = self._store.refusals(20)
+        alarms = [f"node {self.name}: {self._latest_error}"] if self._latest_error else []
+        if self.asking:
+            alarms.append(f"node {self.name}: its record is lost, and it asks the others")
+        return {
+            "node": self.name,
+            "network": self.genesis.network,
+            "time": encode_time(self._now()),
+            "quorum": self.genesis.quorum,
+            "vkey": self.key.encode(),
+            "main": {
+                "origin": self.genesis.origin,
+                "size": self.mirror.size,
+                "cosignedSize": published.size if published else 0,
+                "cosignedAt": encode_time(published.time) if published and published.time else None,
+                "current": published is not None and published.size == self.mirror.size,
+            },
+            "chains": [
+                {
+                    "origin": chain.origin,
+                    "purpose": chain.purpose,
+                    "scenario": chain.scenario,
+                    "size": sizes.get(chain.origin, 0),
+                }
+                for chain in list(governance.chains.values())
+            ],
+            "cosigned": {
+                "size": latest.size,
+                "time": encode_time(datetime.fromtimestamp(latest.time, UTC))
+                if latest.note
+                else None,
+            },
+            "mirrored": sizes,
+            "recovering": self.asking or self.floor() is not None,
+            "witnesses": list(self.others.origins) if self.others else [],
+            "error": self._latest_error or None,
+            "refusals": [
+                {"time": refusal.time, "code": refusal.code, "reason": refusal.reason}
+                for refusal in refusals
+            ],
+            "alarms": alarms,
+        }
+
+
+def _origin_of(body: bytes) -> str:
+    """The log that a request speaks of, unchecked: who knows it checks it."""
+    _, _, note = body.partition(b"\n\n")
+    return note.partition(b"\n")[0].decode("utf-8", "replace")

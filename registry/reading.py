@@ -1,29 +1,41 @@
-"""How a node reads the sequencer's entries: bundles over HTTP, unproved.
+"""How a node reads what others hold: the sequencer and the other nodes, over HTTP.
 
-Nothing is checked here but the form: the node hashes what it reads and compares with the
-checkpoint that it was asked to cosign.
+Nothing is checked here but the form: the node hashes what it reads and compares with a checkpoint
+that it verified. Bundles are fetched ahead, some at once, so that checking does not wait for the
+network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
 
 import httpx
 
 from registry.answers import PLAIN, AnswerUnfit, read_answer
+from registry.entries import is_url
 from registry.errors import RegistryError, RegistryUnreachable
-from registry.tiles import WIDTH, Tile, decode_bundle, width_at
+from registry.limits import MAX_NOTE_BYTES
+from registry.tiles import WIDTH, Tile, decode_bundle, parse_tile, width_at
+from registry.trust.load import MAX_LIST_BYTES
+from registry.witness import origin_hash
 
 MAX_BUNDLE_BYTES: Final = 256 * (8192 + 2)
+MAX_STATUS_BYTES: Final = 256 * 1024
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
+AHEAD: Final = 4  # bundles under way at once
+
+_NOT_FOUND: Final = 404
 
 
-class HttpEntries:
-    """Entries of any chain at an address; a `registry.following.Read`."""
+class HttpSource:
+    """The chains at one address; as a call it is a `registry.following.Read`."""
 
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._url = url.rstrip("/")
+        self.url: Final = url.rstrip("/")
         self._http = httpx.Client(
             transport=transport,
             timeout=TIMEOUT,
@@ -31,30 +43,147 @@ class HttpEntries:
             trust_env=False,
             follow_redirects=False,
         )
+        self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="read")
 
     def close(self) -> None:
         """End the connections."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._http.close()
 
     def __call__(self, origin: str, start: int, end: int) -> Iterator[bytes]:
         """Entries [start, end) of a chain that has at least `end`; raises RegistryUnreachable."""
-        for index in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
-            bundle = Tile(Tile.ENTRIES, index, width_at(0, index, end))
-            entries = self._fetch(origin, bundle)
-            yield from entries[max(start - bundle.start, 0) :]
+        if start >= end:
+            return
+        indices = iter(range(start // WIDTH, (end + WIDTH - 1) // WIDTH))
+        under_way: deque[Future[list[bytes]]] = deque()
+        skip = start % WIDTH
 
-    def _fetch(self, origin: str, bundle: Tile) -> list[bytes]:
+        def fetch(index: int) -> None:
+            bundle = Tile(Tile.ENTRIES, index, width_at(0, index, end))
+            under_way.append(self._pool.submit(self._bundle, origin, bundle))
+
         try:
-            with self._http.stream("GET", f"{self._url}/{origin}/{bundle.path}") as answer:
-                if answer.status_code != 200:
-                    raise RegistryUnreachable(reason=f"HTTP {answer.status_code} for a bundle")
-                data = read_answer(answer, MAX_BUNDLE_BYTES)
+            for index in indices:
+                fetch(index)
+                if len(under_way) >= AHEAD:
+                    yield from under_way.popleft().result()[skip:]
+                    skip = 0
+            while under_way:
+                yield from under_way.popleft().result()[skip:]
+                skip = 0
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _bundle(self, origin: str, bundle: Tile) -> list[bytes]:
+        data = self._get(f"{origin}/{bundle.path}", MAX_BUNDLE_BYTES)
+        if data is None:
+            raise RegistryUnreachable(reason="it lacks a bundle")
+        try:
             return decode_bundle(data, bundle.width)
-        except AnswerUnfit as error:
-            raise RegistryUnreachable(reason=error.reason) from error
-        except httpx.HTTPError as error:
-            raise RegistryUnreachable(reason=type(error).__name__) from error
-        except RegistryUnreachable:
-            raise
         except RegistryError as error:
             raise RegistryUnreachable(reason=str(error)) from error
+
+    def tile(self, origin: str, tile: Tile) -> list[bytes]:
+        """The hashes of a tile; raises RegistryUnreachable."""
+        data = self._get(f"{origin}/{tile.path}", tile.width * 32)
+        try:
+            return parse_tile(tile, data or b"")
+        except RegistryError as error:
+            raise RegistryUnreachable(reason=str(error)) from error
+
+    def checkpoint(self, origin: str) -> bytes | None:
+        """The published checkpoint of a chain, if there is one; raises RegistryUnreachable."""
+        return self._get(f"{origin}/checkpoint", MAX_NOTE_BYTES)
+
+    def monitored(self, origin: str) -> bytes | None:
+        """What a witness has cosigned of a log (tlog-witness, monitoring); None: nothing yet."""
+        return self._get(f"{origin_hash(origin)}/checkpoint", MAX_NOTE_BYTES)
+
+    def document(self, digest: str) -> bytes | None:
+        """A status list credential, unchecked; raises RegistryUnreachable."""
+        return self._get(f"status-lists/{digest}", MAX_LIST_BYTES)
+
+    def told(self) -> Mapping[str, Any]:
+        """What the server says of itself; raises RegistryUnreachable."""
+        data = self._get("status", MAX_STATUS_BYTES)
+        try:
+            told = json.loads(data or b"")
+        except (ValueError, RecursionError) as error:
+            raise RegistryUnreachable(reason="its status is not JSON") from error
+        return told if isinstance(told, dict) else {}
+
+    def _get(self, path: str, limit: int) -> bytes | None:
+        try:
+            with self._http.stream("GET", f"{self.url}/{path}") as answer:
+                if answer.status_code == _NOT_FOUND:
+                    return None
+                if answer.status_code != 200:
+                    raise RegistryUnreachable(reason=f"HTTP {answer.status_code} for {path}")
+                return read_answer(answer, limit)
+        except AnswerUnfit as error:
+            raise RegistryUnreachable(reason=error.reason) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RegistryUnreachable(reason=type(error).__name__) from error
+
+
+class Peers:
+    """Whom a node asks: the registry first, then the other nodes.
+
+    Addresses of nodes that were not configured are learned from what servers say. A wrong one does
+    no harm to what is believed, only to what is found: notes count by their signatures.
+    """
+
+    def __init__(
+        self,
+        registries: list[str],
+        nodes: Mapping[str, str] | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._transport = transport
+        self.registries: Final = [HttpSource(url, transport=transport) for url in registries]
+        self._configured: Final = dict(nodes or {})
+        self.nodes: dict[str, HttpSource] = {
+            name: HttpSource(url, transport=transport) for name, url in self._configured.items()
+        }
+
+    def all(self) -> list[HttpSource]:
+        """Everybody, the registry first."""
+        return [*self.registries, *self.nodes.values()]
+
+    def addresses(self) -> dict[str, str]:
+        """Where the nodes are, by name."""
+        return {name: source.url for name, source in self.nodes.items()}
+
+    def learn(self, addresses: Mapping[str, Any]) -> bool:
+        """Take in addresses of nodes that are not configured; True when one was new."""
+        changed = False
+        for name, url in addresses.items():
+            known = self.nodes.get(name)
+            if name in self._configured or not is_url(url):
+                continue
+            if known is None or known.url != str(url).rstrip("/"):
+                self.nodes[name] = HttpSource(url, transport=self._transport)
+                if known is not None:
+                    known.close()
+                changed = True
+        return changed
+
+    def close(self) -> None:
+        """End the connections."""
+        for source in self.all():
+            source.close()
+
+    def __call__(self, origin: str, start: int, end: int) -> Iterator[bytes]:
+        """Entries as the registry has them; raises RegistryUnreachable."""
+        trouble = RegistryUnreachable(reason="no address is configured")
+        for source in self.registries:
+            try:
+                for raw in source(origin, start, end):
+                    start += 1
+                    yield raw
+                return
+            except RegistryUnreachable as error:
+                trouble = error
+        raise trouble

@@ -16,6 +16,7 @@ nothing happens between the calls of `settle`. It promises nothing for productio
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from fastapi import FastAPI
 from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey
 from registry.api import build_app
+from registry.catching_up import CatchingUp
 from registry.client import Receipt, RegistryClient
 from registry.cosigning import HttpNode, NodeLink
 from registry.entries import Entry, encode_time, make_entry
@@ -37,19 +39,26 @@ from registry.genesis import GenesisNode
 from registry.node import Node
 from registry.node_api import build_node_app
 from registry.note import ED25519_COSIGNATURE, NoteSigner, VerifierKey
-from registry.reading import HttpEntries
+from registry.reading import Peers
 from registry.sequencer import Sequencer
 from registry.trust import TrustBundle
 
 NETWORK: Final = "hangzhou.zhenglian.example"
 URL: Final = "http://registry.invalid"
 START: Final = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
+SEQUENCER: Final = "registry"
+CLIENT: Final = "client"
 NODES: Final[Mapping[str, tuple[str, str]]] = {
     "data-resources": ("市数据资源管理局", "Data Resources Administration"),
     "public-security": ("市公安局", "Public Security Bureau"),
     "market-regulation": ("市市场监督管理局", "Market Regulation Administration"),
     "human-resources": ("市人力资源和社会保障局", "Human Resources Bureau"),
 }
+
+
+def node_url(name: str) -> str:
+    """Where a node of the simulator listens."""
+    return f"http://{name}.invalid"
 
 
 class AsgiTransport(httpx.BaseTransport):
@@ -60,6 +69,7 @@ class AsgiTransport(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self.apps: dict[str, FastAPI] = {}
+        self._groups: tuple[frozenset[str], ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -70,6 +80,15 @@ class AsgiTransport(httpx.BaseTransport):
             raise httpx.ConnectError("refused", request=request)
         answer = asyncio.run_coroutine_threadsafe(self._ask(app, request), self._loop)
         return answer.result(timeout=60)
+
+    def part(self, *groups: Iterable[str]) -> None:
+        """Let parties talk to those of their own group only; who is in no group, to everybody."""
+        self._groups = tuple(frozenset(group) for group in groups)
+
+    def reaches(self, one: str, other: str) -> bool:
+        """Whether a wire between two parties is whole."""
+        sides = [[party in group for group in self._groups] for party in (one, other)]
+        return not all(map(any, sides)) or sides[0] == sides[1]
 
     @staticmethod
     async def _ask(app: FastAPI, request: httpx.Request) -> httpx.Response:
@@ -91,6 +110,19 @@ class AsgiTransport(httpx.BaseTransport):
         self._loop.close()
 
 
+class Wire(httpx.BaseTransport):
+    """The transport as one party has it: it ends where the network is parted."""
+
+    def __init__(self, transport: AsgiTransport, party: str) -> None:
+        self._transport = transport
+        self._party = party
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not self._transport.reaches(self._party, request.url.host.removesuffix(".invalid")):
+            raise httpx.ConnectTimeout("parted", request=request)
+        return self._transport.handle_request(request)
+
+
 @dataclass(frozen=True)
 class Party:
     """An accredited issuer or verifier, with its key."""
@@ -99,16 +131,6 @@ class Party:
     key: PrivateKey
     key_url: str
     document: Mapping[str, Any]
-
-
-class _Link:
-    """A node behind the transport; an `HttpNode` without a socket."""
-
-    def __init__(self, name: str, transport: AsgiTransport) -> None:
-        self._node = HttpNode(f"http://{name}.invalid", transport=transport)
-
-    def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
-        return self._node.add_checkpoint(body)
 
 
 class Consortium:
@@ -153,11 +175,14 @@ class Consortium:
             now=start,
         )
         self.nodes: Final[dict[str, Node]] = {}
+        self.catching_up: Final[dict[str, CatchingUp]] = {}
+        self._peers: Final[dict[str, Peers]] = {}
+        wire = Wire(self.transport, SEQUENCER)
         self._links: dict[str, NodeLink] = {
-            name: _Link(name, self.transport) for name in self._node_keys
+            name: HttpNode(node_url(name), transport=wire) for name in self._node_keys
         }
         self.client: Final = RegistryClient(
-            URL, self.genesis, transport=self.transport, now=lambda: self.now
+            URL, self.genesis, transport=Wire(self.transport, CLIENT), now=lambda: self.now
         )
         self.sequencer = self._open_sequencer()
         for name in self._node_keys:
@@ -193,25 +218,68 @@ class Consortium:
         self.transport.apps.pop("registry.invalid", None)
         self.sequencer.close()
 
-    def start_node(self, name: str) -> None:
-        """Start a node on its store."""
-        folder = self.folder / "nodes" / name
+    def start_node(self, name: str, *, lost: bool = False) -> None:
+        """Start a node on its store; `lost`: it lost the one that it had."""
+        folder = self.node_folder(name)
         folder.mkdir(parents=True, exist_ok=True)
+        peers = Peers(
+            [URL],
+            {other: node_url(other) for other in self._node_keys if other != name},
+            transport=Wire(self.transport, name),
+        )
         node = Node(
             name,
             self.genesis,
             self._signer(self.genesis.network, name),
             folder,
-            HttpEntries(URL, transport=self.transport),
+            peers,
             now=lambda: self.now,
+            lost=lost,
         )
-        self.nodes[name] = node
-        self.transport.apps[f"{name}.invalid"] = build_node_app(node)
+        self.nodes[name], self._peers[name] = node, peers
+        self.catching_up[name] = CatchingUp(node, peers)
+        self.transport.apps[f"{name}.invalid"] = build_node_app(node, self.catching_up[name])
+
+    def node_folder(self, name: str) -> Path:
+        """Where a node keeps its store."""
+        return self.folder / "nodes" / name
 
     def stop_node(self, name: str) -> None:
         """Stop a node: connections to it are refused."""
-        self.transport.apps.pop(f"{name}.invalid", None)
+        app = self.transport.apps.pop(f"{name}.invalid", None)
+        if app is not None:
+            app.state.summary.close()
+        self.catching_up.pop(name).close()
         self.nodes.pop(name).close()
+        self._peers.pop(name).close()
+
+    def lose_disk(self, name: str) -> None:
+        """Stop a node, if it runs, and destroy all that it stored; it keeps its key."""
+        if name in self.nodes:
+            self.stop_node(name)
+        shutil.rmtree(self.node_folder(name))
+
+    # Where the network breaks
+
+    def part(self, *groups: Iterable[str]) -> None:
+        """Part the network: parties (`SEQUENCER`, `CLIENT`, names of nodes) reach their own group.
+
+        Who is in no group reaches everybody. `heal` ends it.
+        """
+        self.transport.part(*groups)
+
+    def heal(self) -> None:
+        """Everybody reaches everybody again."""
+        self.transport.part()
+
+    def client_of(self, *names: str) -> RegistryClient:
+        """A client that reads from nodes only. Close it."""
+        return RegistryClient(
+            [node_url(name) for name in names],
+            self.genesis,
+            transport=Wire(self.transport, CLIENT),
+            now=lambda: self.now,
+        )
 
     def advance(self, **delta: float) -> datetime:
         """Move the clock, for instance by `hours=1`."""
@@ -219,8 +287,18 @@ class Consortium:
         return self.now
 
     def settle(self) -> bool:
-        """Checkpoint everything and ask every node; True when the quorum has cosigned."""
-        return self.sequencer.step(patient=True)
+        """Checkpoint everything and ask every node; True when the quorum has cosigned.
+
+        Then the nodes look what became of it, each from where it stands.
+        """
+        reached = "registry.invalid" in self.transport.apps and self.sequencer.step(patient=True)
+        self.catch_up()
+        return reached
+
+    def catch_up(self) -> None:
+        """Let every node take in what the others have, as it does by itself in earnest."""
+        for name in list(self.catching_up):
+            self.catching_up[name].turn(everybody=True)
 
     def bundle(self) -> TrustBundle:
         """The newest trust bundle, as a client gets it."""

@@ -8,6 +8,7 @@ rule out that everything was replaced by another consistent history.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def verify_chains(home: Path, genesis: Genesis, *, now: datetime) -> list[dict[s
             views[origin] = Log.open_view(chain_folder(home, genesis, origin), origin=origin)
         return views[origin].iterate(start, end)
 
-    def keep(origin: str, index: int, entry: Entry) -> None:
+    def keep(origin: str, index: int, leaves: Sequence[Entry]) -> None:
         """Nothing: this replay only checks."""
 
     reports: list[dict[str, Any]] = [_report(home, genesis, genesis.origin, genesis.log_key)]

@@ -1,12 +1,14 @@
-"""`zl registry node init` and `serve`."""
+"""`zl registry node init`, `serve`, `rebuild` and `refusals`."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from credentials.keys import PrivateKey
+from credentials.keys import KeyType, PrivateKey
+from registry.addresses import parse_address
 from registry.cli.network import NETWORK, announce
 from registry.cli.shared import (
     print_json,
@@ -14,15 +16,22 @@ from registry.cli.shared import (
     unlock,
     utc_now,
 )
-from registry.errors import GenesisInvalid, NodeAddress
+from registry.errors import GenesisInvalid, NodeAddress, WitnessKeyAbsent
 from registry.genesis import Genesis
 from registry.keyring import load_keys, save_keys
-from registry.note import ED25519_COSIGNATURE, NoteSigner, VerifierKey
+from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner, VerifierKey
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
 KEY: str = "node"
+WITNESS_KEYS: dict[str, tuple[int, KeyType]] = {
+    "witness": (ED25519_COSIGNATURE, "Ed25519"),
+    "witness-ml-dsa-44": (ML_DSA_44, "ML-DSA-44"),
+}
+"""By which a node cosigns logs of others: it says less of them than of its own network."""
+UNSERVED: str = "unserved"
+"""A file that is there from `init` to the first `serve`: what is missing after that was lost."""
 
 
 def build_node_app(_: Texts) -> typer.Typer:
@@ -59,45 +68,141 @@ def build_node_app(_: Texts) -> typer.Typer:
         )
         key = PrivateKey.generate("Ed25519")
         signer = node_signer(network, name, key)
-        save_keys(folder, {KEY: key}, words)
+        keys = {kind: PrivateKey.generate(of) for kind, (_type, of) in WITNESS_KEYS.items()}
+        save_keys(folder, {KEY: key, **keys}, words)
+        (folder / UNSERVED).touch()
         title = {"zh-CN": title_zh or name, "en": title_en or name}
         vkey = signer.key.encode()
         if json_:
-            print_json({"name": name, "title": title, "vkey": vkey})
+            witness = [one.key.encode() for one in witness_signers(network, name, keys)]
+            print_json({"name": name, "title": title, "vkey": vkey, "witness": witness})
             return
         say(_("The node stands in {home}. Its key for the genesis:", home=folder))
         say(vkey)
 
+    registry_option = Annotated[
+        list[str], typer.Option(help=_("Address of the registry; repeat for its stand-bys."))
+    ]
+    genesis_option = Annotated[Path, typer.Option(help=_("Genesis file of the network."))]
+    peer_option = Annotated[
+        list[str] | None,
+        typer.Option("--peer", help=_("NAME=URL of another node; else as the registry says.")),
+    ]
+
     @app.command(help=_("Serve a node: check the chains and cosign what is valid."))
     def serve(
         name: name_argument,
-        registry: Annotated[str, typer.Option(help=_("Address of the registry."))],
-        genesis: Annotated[Path, typer.Option(help=_("Genesis file of the network."))],
+        registry: registry_option,
+        genesis: genesis_option,
         host: Annotated[str, typer.Option(help=_("Address to listen on."))] = "127.0.0.1",
         port: Annotated[int, typer.Option(help=_("Port; 0 takes a free one."))] = 0,
+        peer: peer_option = None,
+        witness_log: Annotated[
+            list[str] | None,
+            typer.Option("--witness-log", help=_("Key (vkey) of another log to cosign; repeat.")),
+        ] = None,
         secret: passphrase = None,
         json_: as_json = False,
     ) -> None:
-        from registry.node import Node
-        from registry.node_api import build_node_app as build_api
-        from registry.reading import HttpEntries
+        from registry.node_service import NodeService
         from registry.serving import log_to_stderr
         from registry.serving import serve as listen
 
         folder = node_home(name)
         pinned = Genesis.load(genesis)
-        key = load_keys(folder, unlock(_, folder, secret))[KEY]
-        signer = node_signer(pinned.network, name, key)
-        if signer.key.encode() not in {node.vkey for node in pinned.nodes}:
-            raise GenesisInvalid(reason="it does not name this node's key")
+        keys = load_keys(folder, unlock(_, folder, secret))
+        logs = [VerifierKey.parse(text) for text in witness_log or []]
         log_to_stderr()
-        read = HttpEntries(registry)
-        node = Node(name, pinned, signer, folder, read, now=utc_now)
+        service = NodeService(
+            name,
+            pinned,
+            known_signer(pinned, name, keys[KEY]),
+            folder,
+            registries=registry,
+            nodes=dict(parse_address(text, pinned) for text in peer or []),
+            lost=not (folder / UNSERVED).exists(),
+            logs=logs,
+            witness=witness_signers(pinned.network, name, keys) if logs else (),
+            now=utc_now,
+        )
         try:
-            listen(build_api(node), host, port, lambda url: announce(_, json_, url))
+            (folder / UNSERVED).unlink(missing_ok=True)  # its store is durable by now
+            service.start()
+            listen(service.app(), host, port, lambda url: announce(_, json_, url))
         finally:
-            node.close()
-            read.close()
+            service.close()
+
+    @app.command(
+        help=_("Build a node's copy of all chains anew from others, checked entry by entry.")
+    )
+    def rebuild(
+        name: name_argument,
+        source: Annotated[
+            list[str],
+            typer.Option("--from", help=_("Address of a registry or node; repeat.")),
+        ],
+        genesis: genesis_option,
+        peer: peer_option = None,
+        secret: passphrase = None,
+        json_: as_json = False,
+    ) -> None:
+        from registry.node_service import rebuild as build
+
+        folder = node_home(name)
+        pinned = Genesis.load(genesis)
+        key = load_keys(folder, unlock(_, folder, secret))[KEY]
+        told = build(
+            name,
+            pinned,
+            known_signer(pinned, name, key),
+            folder,
+            sources=source,
+            nodes=dict(parse_address(text, pinned) for text in peer or []),
+            lost=not (folder / UNSERVED).exists(),
+            now=utc_now,
+            progress=None if json_ else lambda size: say(_("{size} entries …", size=size)),
+        )
+        (folder / UNSERVED).unlink(missing_ok=True)
+        if json_:
+            print_json(told)
+            return
+        for origin, size in told["mirrored"].items():
+            say(_("{origin}: {size} entries", origin=origin, size=size))
+        say(_("The copy has all that the quorum has cosigned as of {time}.", time=told["time"]))
+        if told["asking"]:
+            say(
+                _(
+                    "The node will cosign nothing before it has heard {count} other nodes.",
+                    count=told["asking"],
+                )
+            )
+
+    @app.command(help=_("What a node refused to cosign, why, and the evidence."))
+    def refusals(
+        name: name_argument,
+        limit: Annotated[int, typer.Option(min=1, max=1000, help=_("How many."))] = 20,
+        json_: as_json = False,
+    ) -> None:
+        from registry.node_api import told_refusal
+        from registry.node_store import read_refusals
+
+        found = read_refusals(node_home(name), limit)
+        if json_:
+            print_json({"node": name, "refusals": [told_refusal(one) for one in found]})
+            return
+        if not found:
+            say(_("The node {name} has refused nothing.", name=name))
+        for one in found:
+            say(_("{time}  {reason}", time=one.time, reason=one.reason))
+            if one.origin is not None:
+                say(
+                    _(
+                        "  entry {index} of {origin}; {count} entries are kept as evidence",
+                        index=one.index,
+                        origin=one.origin,
+                        count=len(one.leaves),
+                    )
+                )
 
     return app
 
@@ -113,3 +218,23 @@ def node_signer(network: str, name: str, key: PrivateKey) -> NoteSigner:
     """A node's signer; its key bears a name within the network (tlog-cosignature)."""
     vkey = VerifierKey(f"{network}/nodes/{name}", ED25519_COSIGNATURE, key.public_key.raw)
     return NoteSigner(vkey, key.sign)
+
+
+def known_signer(genesis: Genesis, name: str, key: PrivateKey) -> NoteSigner:
+    """The signer of a node that the genesis names. Raises GenesisInvalid."""
+    signer = node_signer(genesis.network, name, key)
+    if signer.key.encode() not in {node.vkey for node in genesis.nodes}:
+        raise GenesisInvalid(reason="it does not name this node's key")
+    return signer
+
+
+def witness_signers(
+    network: str, name: str, keys: Mapping[str, PrivateKey]
+) -> tuple[NoteSigner, ...]:
+    """What cosigns logs of others. Raises WitnessKeyAbsent for a node that has no such keys."""
+    if not keys.keys() >= WITNESS_KEYS.keys():
+        raise WitnessKeyAbsent(node=name)
+    return tuple(
+        NoteSigner.of(f"{network}/witnesses/{name}", of_type, keys[kind])
+        for kind, (of_type, _kind) in WITNESS_KEYS.items()
+    )

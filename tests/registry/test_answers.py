@@ -13,7 +13,7 @@ from registry.answers import AnswerUnfit, read_answer
 from registry.client import RegistryClient
 from registry.cosigning import MAX_NODE_ANSWER, HttpNode
 from registry.errors import RegistryMisbehaved, RegistryUnreachable
-from registry.reading import HttpEntries
+from registry.reading import HttpSource
 from registry.simulator import Consortium
 
 BOMB = gzip.compress(bytes(50_000_000), 9)
@@ -70,7 +70,7 @@ def test_a_registry_cannot_fill_its_clients_memory(
 
 
 def test_a_sequencer_cannot_fill_a_node_s_memory(hostile: httpx.MockTransport) -> None:
-    read = HttpEntries("http://r.example", transport=hostile)
+    read = HttpSource("http://r.example", transport=hostile)
     with pytest.raises(RegistryUnreachable):
         list(read("hangzhou.example/main", 0, 3))
     read.close()
