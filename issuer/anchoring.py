@@ -35,6 +35,9 @@ STATUS_FRESHNESS: Final = timedelta(minutes=5)
 
 class Receipt(Protocol):
     @property
+    def origin(self) -> str: ...
+
+    @property
     def indices(self) -> Sequence[int]: ...
 
 
@@ -162,7 +165,14 @@ class Anchoring:
                 connection.execute(
                     update(outbox)
                     .where(outbox.c.id == row.id)
-                    .values(state="done", position=index, done=now, last_error=None)
+                    # Where it stands: a later epoch of the chain, if that was closed.
+                    .values(
+                        state="done",
+                        origin=receipt.origin,
+                        position=index,
+                        done=now,
+                        last_error=None,
+                    )
                 )
 
     def _list(self, number: int) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from registry.errors import (
     AnchorUnknown,
     BundleStale,
     ClockBehind,
+    ContractForbids,
     CredentialRevoked,
     CredentialSuspended,
     DigestMismatch,
@@ -107,6 +108,13 @@ class Assurance:
         at = start or now
         if scenario.credential_type not in accreditation.types or not accreditation.covers(at):
             raise self.absent(now, IssuerNotAccredited(issuer=did))
+        if not self.bundle.allows_issue(accreditation, scenario.credential_type, at):
+            raise self.absent(
+                now,
+                ContractForbids(
+                    action="issue", party=did, reason=f"credentials of {scenario.credential_type}"
+                ),
+            )
         return accreditation
 
     def check_schema(self, credential: Mapping[str, Any]) -> Scenario:
@@ -204,7 +212,7 @@ class Assurance:
             raise self.absent(now, IssuerNotAccredited(issuer=issuer_id(credential)))
         scenario = scenario_for_types(credential["type"])
         origin = self.bundle.origin_for(scenario.side_chain)
-        if origin is None or origin not in accreditation.chains:
+        if origin is None or not self.bundle.includes(accreditation, origin):
             raise self.absent(now, AnchorUnknown(reason="its issuer has no chain for it"))
         leaf = anchor_leaf_hash(accreditation.did, anchor_of(credential))
         return self.bundle.anchor(origin, leaf, proof)
@@ -229,6 +237,13 @@ class Assurance:
         beyond = [claim for claim in claims if claim not in entitlement.claims]
         if beyond:
             raise EntitlementExceeded(names=", ".join(beyond))
+        if not self.bundle.allows_claims(entitlement, tuple(claims), now):
+            raise self.absent(
+                now,
+                ContractForbids(
+                    action="requestClaims", party=verifier, reason=f"by {entitlement_id}"
+                ),
+            )
         return entitlement
 
 

@@ -22,8 +22,9 @@ import rfc8785
 
 from credentials.keys import Signer
 from registry.answers import PLAIN, AnswerUnfit, read_answer
-from registry.entries import Entry, decode_digest, document_digest, parse_entry
+from registry.entries import Entry, decode_digest, document_digest, is_origin, parse_entry
 from registry.errors import (
+    ChainClosed,
     EntriesDuplicate,
     EntryUnknown,
     RegistryError,
@@ -51,12 +52,16 @@ from registry.trust.load import MAX_LIST_BYTES
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a bundle of 256 entries of 8 KiB takes 2 MiB
+MAX_EPOCHS: Final = 64  # closed chains that are followed in one submission
 _NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Where the registry says it has put the entries, durably; cosigned a little later."""
+    """Where the registry says it has put the entries, durably; cosigned a little later.
+
+    `origin` is the chain they stand on: a later epoch of the one asked for, if that is closed.
+    """
 
     origin: str
     indices: tuple[int, ...]
@@ -172,9 +177,21 @@ class RegistryClient:
     ) -> Receipt:
         """Seal and submit; returns when the registry has made the entries durable.
 
-        Submitting again what an answer got lost for is safe. Raises SubmissionRefused,
-        EntriesDuplicate, RegistryUnreachable.
+        Submitting again what an answer got lost for is safe. Where a chain is closed, the
+        entries go to the one that follows it. Raises SubmissionRefused, EntriesDuplicate,
+        RegistryUnreachable.
         """
+        for _ in range(MAX_EPOCHS):
+            found = self._submit(origin, entries, signer, key_url)
+            if isinstance(found, Receipt):
+                return found
+            origin = found
+        raise RegistryMisbehaved(reason="one closed chain after another")
+
+    def _submit(
+        self, origin: str, entries: Sequence[Entry], signer: Signer, key_url: str
+    ) -> Receipt | str:
+        """The receipt, or the chain that follows a closed one."""
         submission = seal(
             origin,
             entries,
@@ -190,6 +207,8 @@ class RegistryClient:
             code, reason, positions = _refusal(body)
             if code == EntriesDuplicate.code:
                 raise EntriesDuplicate(positions=positions)
+            if code == ChainClosed.code:
+                return self._successor(body)
             raise SubmissionRefused(cause=code, reason=reason)
         with _unintelligible():
             answer = json.loads(body)
@@ -197,6 +216,14 @@ class RegistryClient:
             if len(indices) != len(entries) or any(type(index) is not int for index in indices):
                 raise RegistryMisbehaved(reason="another number of indices than of entries")
             return Receipt(origin, indices, bool(answer["repeated"]))
+
+    def _successor(self, body: bytes) -> str:
+        with _unintelligible():
+            successor = json.loads(body)["error"]["successor"]
+            # It chooses where we seal next, so it must stay in the network; nodes check the rest.
+            if not is_origin(successor) or not successor.startswith(self.genesis.network + "/"):
+                raise RegistryMisbehaved(reason="a closed chain that is followed by none")
+            return str(successor)
 
     def put_status_list(self, document: Mapping[str, Any]) -> str:
         """Hand in a signed status list credential, for bundles; returns its digest.

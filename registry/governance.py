@@ -41,7 +41,7 @@ from registry.entries import (
     decode_time,
     document_digest,
 )
-from registry.errors import ChainInvalid, NotPermitted
+from registry.errors import ChainClosed, ChainInvalid, NotPermitted
 from registry.genesis import Genesis
 from registry.note import VerifierKey
 from registry.questions import Asker
@@ -304,8 +304,11 @@ class Governance:
 
         `at` is the main-chain index by which contracts are in force: of the first leaf of the
         submission itself, or, on a side chain, of the main-chain submission that records it.
-        Raises NotPermitted, and SealInvalid when its seal does not verify.
+        Raises NotPermitted, ChainClosed, and SealInvalid when its seal does not verify.
         """
+        chain = self.chains.get(submission.origin)
+        if chain is not None and chain.successor is not None:
+            raise ChainClosed(origin=chain.origin, successor=chain.successor)
         wrong = self._wrong(submission, at)
         if wrong:
             raise NotPermitted(
@@ -318,8 +321,6 @@ class Governance:
         purpose = self.purpose_of(origin)
         if purpose is None:
             return "there is no such chain"
-        if purpose is not Purpose.MAIN and self.chains[origin].closed:
-            return f"the chain is closed; {self.chains[origin].successor} follows it"
         founding = at == 0 and purpose is Purpose.MAIN
         passed: set[str] = set()
         for entry in submission.entries:

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from registry.errors import (
+    ChainClosed,
     EntriesDuplicate,
     EntryUnknown,
     LogBusy,
@@ -64,6 +65,8 @@ def add_error_answers(app: FastAPI) -> None:
         told: dict[str, Any] = {**error.diagnostics()}
         if isinstance(error, EntriesDuplicate):
             told["positions"] = error.params["positions"]
+        if isinstance(error, ChainClosed):
+            told["successor"] = error.params["successor"]
         return JSONResponse({"error": told}, status_of(error), FRESH)
 
 

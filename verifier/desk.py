@@ -250,7 +250,7 @@ class Desk:
     def _access_origin(self) -> str:
         """The chain that takes access records. Raises `AccessChainMissing`."""
         for origin, chain in self.assurance.bundle.chains.items():
-            if chain.purpose is Purpose.ACCESS:
+            if chain.purpose is Purpose.ACCESS and not chain.closed:
                 return origin
         raise AccessChainMissing
 

@@ -263,13 +263,24 @@ class Wallet:
         try:
             # The registry learns which anchor this address asks for. It learns nothing of the
             # person by that, and the desks that see the anchor later ask nobody.
-            index = client.lookup(held.anchor_origin, held.leaf_hash)
-            proof = client.compact_proof(held.anchor_origin, index)
+            origin, index = self._stands(client, held)
+            proof = client.compact_proof(origin, index)
             found = bundle.anchor(held.anchor_origin, held.leaf_hash, proof)
         except (EntryUnknown, AnchorUnknown):
             return False  # not under a cosigned checkpoint yet: the next refresh will tell
         self._holder.set_anchor(held, found.index, proof)
         return True
+
+    def _stands(self, client: RegistryClient, held: Held) -> tuple[str, int]:
+        """Chain and index of the anchor, in whichever epoch of its chain. Raises EntryUnknown."""
+        from registry.errors import EntryUnknown
+
+        for origin in self._trust.epochs(held.anchor_origin):
+            try:
+                return origin, client.lookup(origin, held.leaf_hash)
+            except EntryUnknown:
+                continue
+        raise EntryUnknown(origin=held.anchor_origin)
 
     def issuers(self) -> tuple[IssuerView, ...]:
         """Accredited issuers that offer OpenID4VCI, by the trust bundle held."""

@@ -66,6 +66,10 @@ class Trust:
         """The full name of a side chain by its short one ("identity")."""
         return f"{self.genesis.network}/{side_chain}"
 
+    def epochs(self, origin: str) -> tuple[str, ...]:
+        """The chains of the line that `origin` is in, by the bundle; at least `origin` itself."""
+        return self.bundle().epochs(origin) or (origin,)
+
     def bundle(self) -> TrustBundle:
         return self.assurance().bundle
 

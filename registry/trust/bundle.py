@@ -19,6 +19,7 @@ revoked"). Nodes refuse checkpoint entries that misstate any of this, so lying t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,10 +27,12 @@ from pathlib import Path
 from typing import Any
 
 from credentials.dids import Resolver
-from registry.errors import AnchorUnknown, BundleCorrupt
+from registry.contracts import Contract, ContractBook, Request
+from registry.errors import AnchorInvalid, AnchorUnknown, BundleCorrupt
 from registry.genesis import Genesis
 from registry.governance import Governance
 from registry.policy import CosignedCheckpoint
+from registry.questions import claims_request, issue_request
 from registry.records import Accreditation, Entitlement, SideChain
 from registry.trust.anchors import AnchorFound, LongProof, SideTree
 from registry.trust.container import MAX_BUNDLE_BYTES
@@ -140,9 +143,20 @@ class TrustBundle:
         return resource.digest if resource else None
 
     def origin_for(self, side_chain: str) -> str | None:
-        """The full name of a side chain by its short one ("identity"), if it is registered."""
-        origin = f"{self.genesis.network}/{side_chain}"
-        return origin if origin in self._governance.chains else None
+        """The open chain of a side chain's short name ("identity"), if one is registered.
+
+        Where it was closed, that is its newest epoch.
+        """
+        chain = self._governance.newest_epoch(f"{self.genesis.network}/{side_chain}")
+        return chain.origin if chain else None
+
+    def epochs(self, origin: str) -> tuple[str, ...]:
+        """The origins of all epochs of the line that `origin` is in, the newest first."""
+        return tuple(chain.origin for chain in self._governance.epochs(origin))
+
+    def includes(self, issuer: Accreditation, origin: str) -> bool:
+        """Whether an accreditation covers the chain, or an earlier epoch of it."""
+        return self._governance.includes(issuer, origin)
 
     def status_list(self, url: str) -> StatusListSnapshot | None:
         """The newest status list credential of this URL, if the bundle has it."""
@@ -158,14 +172,51 @@ class TrustBundle:
         return side.size if side else 0
 
     def anchor(self, origin: str, leaf_hash: bytes, compact_proof: bytes) -> AnchorFound:
-        """Check a compact proof that `leaf_hash` is on the side chain.
+        """Check a compact proof that `leaf_hash` is on the side chain, or another epoch of it.
 
         Raises AnchorInvalid (the proof is wrong) and AnchorUnknown (the bundle cannot tell).
         """
-        side = self._sides.get(origin)
-        if side is None:
-            raise AnchorUnknown(reason="the bundle covers nothing of this chain")
-        return AnchorFound(origin, side.check(leaf_hash, compact_proof), self.time)
+        failure: AnchorInvalid | AnchorUnknown | None = None
+        for epoch in sorted(self.epochs(origin) or (origin,), key=lambda one: one != origin):
+            side = self._sides.get(epoch)
+            if side is None:
+                continue
+            try:
+                return AnchorFound(epoch, side.check(leaf_hash, compact_proof), self.time)
+            except AnchorInvalid as error:
+                failure = failure or error
+            except AnchorUnknown as error:
+                failure = error
+        raise failure or AnchorUnknown(reason="the bundle covers nothing of this chain")
+
+    # Contracts
+
+    @property
+    def contracts(self) -> ContractBook:
+        """All contracts of the chain, every version of each."""
+        return self._governance.contracts
+
+    def contracts_in_force(self) -> Mapping[str, Contract]:
+        """The contracts by which the next submission to the main chain is judged."""
+        return self._governance.contracts.in_force(self.main_checkpoint.size)
+
+    def allows_issue(self, issuer: Accreditation, credential_type: str, moment: datetime) -> bool:
+        """Whether the contracts let a credential of this type count, valid from `moment` on."""
+        return self._allows(issue_request(self._governance, issuer, credential_type, moment))
+
+    def allows_claims(
+        self, entitlement: Entitlement, claims: tuple[str, ...], moment: datetime
+    ) -> bool:
+        """Whether the contracts let an entitlement's verifier ask for these claims now."""
+        verifier = self.verifier(entitlement.verifier)
+        return verifier is not None and self._allows(
+            claims_request(self._governance, verifier, entitlement, claims, moment)
+        )
+
+    def _allows(self, request: Request) -> bool:
+        engine = self._governance.contracts.engine(self.main_checkpoint.size)
+        key = json.dumps(request.to_json(), sort_keys=True)
+        return engine.decide(key, lambda: request).allowed
 
     def check_long_proof(
         self, origin: str, leaf_hash: bytes, proof: bytes, *, now: datetime | None = None
