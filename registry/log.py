@@ -59,7 +59,8 @@ from registry.merkle import Frontier, leaf_hash
 from registry.note import NoteSigner
 from registry.storage import Commit, LeafKnown, Lease, Store, Tiles
 from registry.storage.lock import FolderLock
-from registry.storage.places import TILES, Opened
+from registry.storage.places import TILES as TILES
+from registry.storage.places import Opened
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
 from registry.tiles import WIDTH, Tile, TileStack, bundle_of, encode_bundle

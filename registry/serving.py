@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from registry.errors import PortTaken
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
+def serve(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then return. Port 0 takes a free one.
 
     `listening` is told the address once connections are accepted. Raises PortTaken.

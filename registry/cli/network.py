@@ -1,6 +1,6 @@
 """`zl registry init`, `serve` and `connect`."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from registry.errors import FileUnreadable, RegistryExists
 from registry.founding import FoundingKeys, found_network
 from registry.genesis import GENESIS_FILE, GenesisNode
 from registry.keyring import has_keys, load_keys, save_keys
+from registry.storage.places import Places
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
@@ -37,6 +38,15 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
     ]
 
+    store_option = Annotated[
+        str | None,
+        typer.Option("--store", help=_("Where chains are kept: sqlite or postgresql://…")),
+    ]
+    tiles_option = Annotated[
+        str | None,
+        typer.Option("--tiles", help=_("Where tiles are kept: files, file:///… or s3://…")),
+    ]
+
     @app.command(help=_("Found a network: make its keys, its genesis and its chains."))
     def init(
         node: Annotated[
@@ -50,12 +60,17 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         unencrypted_keys: Annotated[
             bool, typer.Option("--unencrypted-keys", help=_("Leave the keys unencrypted."))
         ] = False,
+        store: store_option = None,
+        tiles: tiles_option = None,
         json_: as_json = False,
     ) -> None:
         folder = home()
+        places = Places.load(folder, network).choose(store, tiles)
         if has_keys(folder) or (folder / GENESIS_FILE).exists():
             raise RegistryExists(path=folder)
         nodes = [genesis_node(path) for path in node]
+        with closing(places):
+            places.check(f"{network}/main")
         words = (
             None
             if unencrypted_keys
@@ -64,15 +79,22 @@ def add_network(app: typer.Typer, _: Texts) -> None:
             )
         )
         keys = FoundingKeys.generate()
-        genesis = found_network(
-            folder,
-            network,
-            nodes,
-            keys,
-            quorum=quorum or 2 * len(nodes) // 3 + 1,
-            now=utc_now(),
-            before=lambda: save_keys(folder, {OPERATOR: keys.operator, **keys.logs}, words),
-        )
+
+        def before() -> None:
+            save_keys(folder, {OPERATOR: keys.operator, **keys.logs}, words)
+            places.save()
+
+        with closing(places):
+            genesis = found_network(
+                folder,
+                network,
+                nodes,
+                keys,
+                quorum=quorum or 2 * len(nodes) // 3 + 1,
+                now=utc_now(),
+                before=before,
+                places=places,
+            )
         path = folder / GENESIS_FILE
         if json_:
             print_json(
@@ -114,10 +136,15 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         ] = None,
         interval: Annotated[float, typer.Option(help=_("Seconds between checkpoints."))] = 0.2,
         secret: passphrase = None,
+        store: store_option = None,
+        tiles: tiles_option = None,
+        announced: Annotated[
+            str | None,
+            typer.Option("--address", help=_("URL at which others reach this process.")),
+        ] = None,
         json_: as_json = False,
     ) -> None:
-        from registry.api import build_app
-        from registry.sequencer import Sequencer
+        from registry.duty import Duty
         from registry.serving import log_to_stderr
         from registry.serving import serve as listen
 
@@ -128,20 +155,31 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         if node:
             write_addresses(folder, dict(parse_address(text, genesis) for text in node))
         log_to_stderr()
-        sequencer = Sequencer(folder, genesis, keys, links=NodeLinks(folder), now=utc_now)
+        places = Places.load(folder, genesis.network).choose(store, tiles)
+        duty = Duty(
+            folder,
+            genesis,
+            keys,
+            places,
+            links=NodeLinks(folder),
+            now=utc_now,
+            interval=max(interval, 0.01),
+        )
         address = folder / ADDRESS_FILE
 
         def listening(url: str) -> None:
             address.write_text(url + "\n", encoding="utf-8")
+            duty.start(announced or url)
             announce(_, json_, url)
 
-        try:
-            sequencer.start(max(interval, 0.01))
-            listen(build_app(sequencer), host, port, listening)
-        finally:
-            sequencer.close()
-            with suppress(OSError):
-                address.unlink()
+        with closing(duty):
+            duty.prepare()
+            places.save()
+            try:
+                listen(duty, host, port, listening)
+            finally:
+                with suppress(OSError):
+                    address.unlink()
 
 
 def announce(_: Texts, as_json: bool, url: str) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from registry.errors import PlaceInvalid, StoreMissing
+from registry.errors import PlaceInvalid, StoreExists, StoreMissing
 from registry.storage import Lease, Store, Tiles
 from registry.storage.lock import FolderLock
 from registry.storage.sqlite import SqliteStore
@@ -131,6 +131,29 @@ class Places:
         self.home.mkdir(parents=True, exist_ok=True)
         replace_file(self.home / FILE, (json.dumps(told, indent=2) + "\n").encode(), mode=0o644)
 
+    def choose(self, store: str | None, tiles: str | None) -> Places:
+        """The same with another default, as far as one is given. Raises `PlaceInvalid`."""
+        if store is None and tiles is None:
+            return self
+        before = self.of("")
+        default = Place(store or before.store, tiles or before.tiles)
+        return Places(self.home, self._network, {**self._places, DEFAULT: default})
+
+    def check(self, origin: str) -> None:
+        """Raise by name what would keep a log from being made: no server, no bucket, no right,
+        another format, or a log that is there already."""
+        place = self.of(origin)
+        _check_tiles(self.tiles(origin))
+        if place.store == SQLITE:
+            return
+        database = self._database(place.store)
+        database.connect().close()
+        try:
+            self.read(origin).close()
+        except StoreMissing:
+            return
+        raise StoreExists(store=f"{origin} in {database.name}")
+
     def of(self, origin: str) -> Place:
         """Where a chain is."""
         return self._places.get(origin) or self._places.get(DEFAULT) or Place()
@@ -159,10 +182,7 @@ class Places:
     def create(self, origin: str) -> None:
         """Make an empty store; raises `StoreExists`, and by name what keeps tiles from it."""
         place = self.of(origin)
-        tiles = self.tiles(origin)
-        check: Callable[[], None] | None = getattr(tiles, "check", None)
-        if check is not None:
-            check()
+        _check_tiles(self.tiles(origin))
         if place.store == SQLITE:
             SqliteStore.create(self.folder(origin), origin)
         else:
@@ -237,3 +257,9 @@ class Places:
             self._databases.clear()
         for database in databases:
             database.close()
+
+
+def _check_tiles(tiles: Tiles) -> None:
+    check: Callable[[], None] | None = getattr(tiles, "check", None)
+    if check is not None:  # folders are made when they are needed
+        check()
