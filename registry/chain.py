@@ -145,7 +145,7 @@ class Chains:
                 side = self._open_side(origin).view
                 self.catalogue.catch_up(side, side.size)
         except BaseException:
-            self.close()
+            self._release()
             raise
         self.documents = Documents(
             self.places.tiles(genesis.origin),
@@ -189,6 +189,10 @@ class Chains:
 
     def close(self) -> None:
         """Finish what is queued and release the stores."""
+        self.door.close()
+        self._release()
+
+    def _release(self) -> None:
         for log in self.logs.values():
             log.close()
         self.catalogue.close()

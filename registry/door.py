@@ -6,32 +6,53 @@ submissions out while `registry.chain` checkpoints all side chains and records a
 So every side entry is judged, by everybody and for ever, under exactly the rules it was accepted
 under.
 
-Guaranteed: an answer to `add` means durable and sequenced. This is the *sequencer's* code; a
-dishonest sequencer would run another one, which is why nodes check everything again.
+Submissions that arrive together are judged as a group by one thread and committed together, and
+each gets its own answer: one that is refused changes nothing for the others. What takes longer
+(rules, status lists) goes aside, so that nobody waits for it.
+
+Guaranteed: an answer means durable and sequenced. What waits here is bounded, in number and in
+bytes. This is the *sequencer's* code; a dishonest sequencer would run another one, which is why
+nodes check everything again.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from registry.catalogue import Catalogue
 from registry.entries import encode_time
-from registry.errors import NotPermitted, OriginUnknown
+from registry.errors import (
+    LogBusy,
+    LogClosed,
+    NotPermitted,
+    OriginUnknown,
+    RegistryError,
+    SealInvalid,
+)
 from registry.following import SEAL_TOLERANCE, Progress, check_follows
 from registry.genesis import Genesis
 from registry.governance import Governance
-from registry.log import Log
+from registry.log import Log, Sequenced
 from registry.submission import Submission
 
 DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
 """How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
 no two submitters with wrong clocks, let in at once, can make the nodes refuse the chain."""
+
+MAX_GROUP: Final = 512  # submissions judged at once: some 50 ms of work
+MAX_GROUP_BYTES: Final = 1024 * 1024
+MAX_CALLERS: Final = 16 * 1024  # backpressure: some seconds of work
+MAX_CALLERS_BYTES: Final = 64 * 1024 * 1024
+ASIDE: Final = 4  # threads
 
 
 @dataclass(frozen=True)
@@ -64,17 +85,17 @@ class Gate:
         self._inside = 0
         self._closed = False
 
-    @contextmanager
-    def passing(self) -> Iterator[None]:
-        """Held while a submission is judged and sequenced."""
+    def enter(self, count: int = 1) -> None:
+        """Let in `count` submissions that are to be judged and sequenced."""
         with self._state:
             self._state.wait_for(lambda: not self._closed)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._state:
-                self._inside -= 1
+            self._inside += count
+
+    def leave(self) -> None:
+        """One of them is sequenced, or refused."""
+        with self._state:
+            self._inside -= 1
+            if self._closed:
                 self._state.notify_all()
 
     @contextmanager
@@ -90,6 +111,18 @@ class Gate:
             with self._state:
                 self._closed = False
                 self._state.notify_all()
+
+
+Answer = Added | BaseException
+
+
+@dataclass(frozen=True)
+class _Caller:
+    """A submission that waits at the door, and whom to tell what became of it."""
+
+    origin: str
+    body: bytes
+    tell: Callable[[Answer], None]
 
 
 class Door:
@@ -114,44 +147,182 @@ class Door:
         self._clock = clock
         self._rules = rules
         self._status_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._state = threading.Lock()
+        self._open = True
+        self._callers = self._bytes = 0  # that have no answer yet
+        self._queue: queue.SimpleQueue[_Caller | None] = queue.SimpleQueue()
+        self._aside = ThreadPoolExecutor(ASIDE, thread_name_prefix="door aside")
+        self._thread = threading.Thread(target=self._run, name="door", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer everybody who waits, and take in nothing more. The logs must still be open."""
+        with self._state:
+            if not self._open:
+                return
+            self._open = False
+            self._queue.put(None)
+        self._thread.join()
+        self._aside.shutdown()
 
     def add(self, origin: str, body: bytes) -> Added:
-        """Take in a submission. Returns when it is durable and sequenced.
+        """`submit`, and wait for the answer, which is returned or raised."""
+        told: Future[Answer] = Future()
+        self.submit(origin, body, told.set_result)
+        answer = told.result()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-        Raises OriginUnknown, SubmissionMalformed, EntryMalformed, NotPermitted, SealInvalid,
-        EntriesDuplicate and the log's own errors; then nothing was added.
+    def submit(self, origin: str, body: bytes, tell: Callable[[Answer], None]) -> None:
+        """Take in a submission; `tell` is called once, from another thread, and must not block.
+
+        It is told where the entries stand, durably and sequenced, or else SubmissionMalformed,
+        EntryMalformed, NotPermitted, SealInvalid, EntriesDuplicate or an error of the log, and
+        then nothing was added. Raises OriginUnknown, LogBusy, LogClosed.
         """
-        log = self._logs.get(origin)
-        if log is None:
+        if origin not in self._logs:
             raise OriginUnknown(origin=origin)
-        submission = Submission.parse(origin, body)
-        known = [log.view.index_of(entry.leaf_hash) for entry in submission.entries[:1]]
-        if known[0] is not None:
+        with self._state:
+            if not self._open:
+                raise LogClosed(origin=origin)
+            if self._callers >= MAX_CALLERS or self._bytes + len(body) > MAX_CALLERS_BYTES:
+                raise LogBusy(origin=origin, pending=self._callers)
+            self._callers += 1
+            self._bytes += len(body)
+            self._queue.put(_Caller(origin, body, tell))
+
+    def _tell(self, caller: _Caller, answer: Answer) -> None:
+        with self._state:
+            self._callers -= 1
+            self._bytes -= len(caller.body)
+        caller.tell(answer)
+
+    # One thread judges
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, length, ending = [first], len(first.body), False
+            while len(group) < MAX_GROUP and length < MAX_GROUP_BYTES:
+                try:
+                    caller = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if caller is None:
+                    ending = True
+                    break
+                group.append(caller)
+                length += len(caller.body)
+            self._judge(group)
+            if ending:
+                break
+
+    def _judge(self, group: list[_Caller]) -> None:
+        self.gate.enter(len(group))
+        chains: dict[str, Progress] = {}
+        permitted: list[tuple[_Caller, Submission]] = []
+        for caller in group:
+            origin = caller.origin
+            try:
+                submission = Submission.parse(origin, caller.body)
+                if origin == self._genesis.origin:
+                    self._aside.submit(self._alone, caller, submission, self._govern)
+                    self.gate.leave()  # a change of rules waits until nobody is inside
+                    continue
+                if any(entry.kind == "status" for entry in submission.entries):
+                    self._aside.submit(self._alone, caller, submission, self._publish)
+                    continue
+                if origin not in chains:
+                    chains[origin] = Progress(sealed=self._catalogue.sealed(origin))
+                found = self._judged(submission, chains[origin])
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to this one
+                self._finish(caller, error)
+                continue
+            if found is not None:
+                self._finish(caller, found)
+            else:
+                permitted.append((caller, submission))
+        for caller, submission in permitted:
+            try:
+                future = submit(self._logs[caller.origin], submission)
+            except RegistryError as error:
+                self._finish(caller, error)
+            else:
+                future.add_done_callback(partial(self._sequenced, caller))
+
+    def _judged(self, submission: Submission, chain: Progress) -> Added | None:
+        """None for what may be added. Raises what `permit` raises."""
+        try:
+            self.permit(submission, chain)
+        except (NotPermitted, SealInvalid):
             # Perhaps an answer that got lost: a repetition needs no permission and no fresh seal.
-            indices = [log.view.index_of(entry.leaf_hash) for entry in submission.entries]
-            found = tuple(index for index in indices if index is not None)
-            if len(found) == len(indices):
-                self._check_in_force(submission, found)
-                return Added(found, repeated=True)
-        if origin == self._genesis.origin:
+            found = self._repeated(submission)
+            if found is None:
+                raise
+            return found
+        return None
+
+    def _sequenced(self, caller: _Caller, future: Future[Sequenced]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._finish(caller, error)
+            return
+        answer = future.result()
+        self._finish(caller, Added(answer.indices, answer.repeated))
+
+    def _finish(self, caller: _Caller, answer: Answer) -> None:
+        self.gate.leave()
+        self._tell(caller, answer)
+
+    def _repeated(self, submission: Submission) -> Added | None:
+        """Where the entries stand, when all of them do."""
+        view = self._logs[submission.origin].view
+        indices = []
+        for entry in submission.entries:
+            index = view.index_of(entry.leaf_hash)
+            if index is None:
+                return None
+            indices.append(index)
+        return Added(tuple(indices), repeated=True)
+
+    # What is judged alone
+
+    def _alone(
+        self,
+        caller: _Caller,
+        submission: Submission,
+        judge: Callable[[Submission], Added],
+    ) -> None:
+        answer: Answer
+        try:
+            answer = judge(submission)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the answer raises it
+            answer = error
+        self._tell(caller, answer)
+
+    def _govern(self, submission: Submission) -> Added:
+        found = self._repeated(submission)
+        if found is None:
             return self._rules(submission)
-        with self.gate.passing():
-            if all(entry.kind != "status" for entry in submission.entries):
-                self.permit(submission, Progress(sealed=self._catalogue.sealed(origin)))
-                return append(log, submission)
+        self._check_in_force(submission, found.indices)
+        return found
+
+    def _publish(self, submission: Submission) -> Added:
+        """Status lists: each is compared with the one before it, so one at a time."""
+        try:
+            origin = submission.origin
+            log = self._logs[origin]
             with self._status_locks[origin]:
                 log.integrate()
                 self._catalogue.catch_up(log.view, log.view.size)
                 lists = self._catalogue.lists(origin, log.view.size)
-                self.permit(
-                    submission, Progress(sealed=self._catalogue.sealed(origin), lists=lists)
-                )
-                return append(log, submission)
+                chain = Progress(sealed=self._catalogue.sealed(origin), lists=lists)
+                return self._judged(submission, chain) or append(log, submission)
+        finally:
+            self.gate.leave()
 
     def _check_in_force(self, submission: Submission, found: tuple[int, ...]) -> None:
         """Do not say "it is there" of a rule that a later entry has replaced."""
-        if submission.origin != self._genesis.origin:
-            return
         for index, entry in zip(found, submission.entries, strict=True):
             if not self._governance.in_force(index, entry):
                 raise NotPermitted(
@@ -178,7 +349,12 @@ class Door:
         self._governance.permit(submission, at=at)
 
 
+def submit(log: Log, submission: Submission) -> Future[Sequenced]:
+    """Hand a submission that passed to its log."""
+    return log.submit([entry.raw for entry in submission.entries], submission.seal.raw)
+
+
 def append(log: Log, submission: Submission) -> Added:
-    """Sequence a submission that passed; returns when it is durable."""
-    answer = log.add([entry.raw for entry in submission.entries], submission.seal.raw)
+    """`submit`, and wait until it is durable."""
+    answer = submit(log, submission).result()
     return Added(answer.indices, answer.repeated)
