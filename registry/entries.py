@@ -28,13 +28,14 @@ from credentials.errors import CredentialError
 from credentials.keys import PublicKey
 from registry import merkle
 from registry.errors import EntryKindUnknown, EntryMalformed, KeyMalformed
-from registry.limits import MAX_ENTRY_BYTES, MAX_POLICY_TEXT
-from registry.note import ED25519, ED25519_COSIGNATURE, VerifierKey
+from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_POLICY_TEXT
+from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, VerifierKey
 from registry.spelling import COUNT, HASH, PLAIN, SIGNATURE, TIME, Spelling
 from schemas.digests import SHA2_256_HEADER, digest_multibase
 
 MAX_TEXT: Final = 400  # characters of a text for people
 MAX_NAME: Final = 512  # characters of a DID, URL or origin
+MAX_KEY: Final = 2560  # characters of a verifier key; that of ML-DSA-44 takes 1,752 and its name
 MAX_DEPTH: Final = 16  # nesting; a DID document needs 5
 MIN_INTERVAL_MS: Final = 10
 MAX_INTERVAL_MS: Final = 24 * 60 * 60 * 1000
@@ -210,7 +211,7 @@ is_signature: Final = _passes(_signature)
 
 def _is_vkey(signature_type: int) -> Check:
     def check(value: Any) -> bool:
-        if not isinstance(value, str) or len(value) > MAX_NAME:
+        if not isinstance(value, str) or len(value) > MAX_KEY:
             return False
         try:
             key = VerifierKey.parse(value)
@@ -223,6 +224,7 @@ def _is_vkey(signature_type: int) -> Check:
 
 is_log_key: Final = _is_vkey(ED25519)
 is_node_key: Final = _is_vkey(ED25519_COSIGNATURE)
+is_ml_dsa_key: Final = _is_vkey(ML_DSA_44)
 
 
 def is_did_document(value: Any) -> bool:
@@ -250,10 +252,12 @@ is_approver: Final = _passes(approver_key)
 def _is_node(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and {"name", "title", "vkey"} <= set(value) <= {"name", "title", "vkey", "approver"}
+        and {"name", "title", "vkey"} <= set(value)
+        and set(value) <= {"name", "title", "vkey", "mlDsaKey", "approver"}
         and is_name(value["name"])
         and is_texts(value["title"])
         and is_node_key(value["vkey"])
+        and ("mlDsaKey" not in value or is_ml_dsa_key(value["mlDsaKey"]))
         and ("approver" not in value or is_approver(value["approver"]))
     )
 
@@ -323,6 +327,11 @@ def _genesis_rule(body: Mapping[str, Any]) -> str | None:
             return f"nodes: {member} repeats"
     keys = [VerifierKey.parse(node["vkey"]).public for node in nodes]
     keys.append(VerifierKey.parse(body["logKey"]).public)
+    for party in (body, *nodes):
+        if "mlDsaKey" in party:
+            keys.append(VerifierKey.parse(party["mlDsaKey"]).public)
+    if any(not _one_name(node.get("mlDsaKey"), node["vkey"]) for node in nodes):
+        return "nodes: a mlDsaKey of another name"
     # Another statement, another key.
     keys += [approver_key(node["approver"]).raw for node in nodes if "approver" in node]
     if len(set(keys)) != len(keys):
@@ -354,7 +363,14 @@ def _contract_rule(body: Mapping[str, Any]) -> str | None:
 def _log_key_rule(body: Mapping[str, Any]) -> str | None:
     if VerifierKey.parse(body["logKey"]).name != body["origin"]:
         return "logKey: not named like its log"  # tlog-checkpoint
+    if not _one_name(body.get("mlDsaKey"), body["logKey"]):
+        return "mlDsaKey: not named like its log"
     return None
+
+
+def _one_name(second: str | None, first: str) -> bool:
+    """Whether a party's further key bears the name of its first."""
+    return second is None or VerifierKey.parse(second).name == VerifierKey.parse(first).name
 
 
 def _period_rule(body: Mapping[str, Any]) -> str | None:
@@ -411,6 +427,7 @@ _TABLE = (
             "quorum": lambda value: type(value) is int and value >= 1,
             "created": is_time,
         },
+        optional={"mlDsaKey": is_ml_dsa_key},
         rule=_genesis_rule,
     ),
     Kind(
@@ -427,6 +444,7 @@ _TABLE = (
             "epoch": lambda value: is_size(value) and value >= 1,
             "previous": _or_null(is_origin),
         },
+        optional={"mlDsaKey": is_ml_dsa_key},
         rule=_chain_rule,
     ),
     Kind(
@@ -634,7 +652,7 @@ def parse_entry(raw: bytes) -> Entry:
 
 def parse_entry_slowly(raw: bytes) -> Entry:
     """`parse_entry` for every kind and every fault; what says what an entry is."""
-    if len(raw) > MAX_ENTRY_BYTES:
+    if len(raw) > MAX_GENESIS_BYTES:
         raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
     try:
         body = _DECODER.decode(raw.decode())
@@ -645,6 +663,8 @@ def parse_entry_slowly(raw: bytes) -> Entry:
     if canonical != raw or not isinstance(body, dict):
         # Catches repeated members, spaces, other orders and other spellings of one value.
         raise EntryMalformed(reason="not JSON in canonical form")
+    if len(raw) > MAX_ENTRY_BYTES and body.get("kind") != "genesis":
+        raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
     _check_body(body)
     return Entry(body["kind"], raw, lambda: body)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from registry.entries import Entry, decode_time, encode_time, make_entry, parse_entry
 from registry.errors import EntryMalformed, GenesisInvalid
-from registry.limits import MAX_ENTRY_BYTES
+from registry.limits import MAX_GENESIS_BYTES
 from registry.note import VerifierKey
 from registry.policy import Policy
 
@@ -26,8 +26,9 @@ GENESIS_FILE: Final = "genesis.json"
 
 @dataclass(frozen=True)
 class GenesisNode:
-    """One node: its short name, its title for people, and the key that cosigns.
+    """One node: its short name, its title for people, and the keys that cosign.
 
+    `ml_dsa_key` is a second vkey of the same party, of ML-DSA-44 (tlog-cosignature recommends it).
     `approver` (did:key, Ed25519) is the key by which it approves changes of the rules, if it may.
     """
 
@@ -35,12 +36,27 @@ class GenesisNode:
     title: Mapping[str, str]
     vkey: str
     approver: str | None = None
+    ml_dsa_key: str | None = None
+
+    @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """The keys that cosign: they count as one."""
+        return _keys(self.vkey, self.ml_dsa_key)
 
     @property
     def body(self) -> dict[str, Any]:
         """The node as the genesis entry has it."""
-        told = {"name": self.name, "title": dict(self.title), "vkey": self.vkey}
-        return told if self.approver is None else {**told, "approver": self.approver}
+        further = {"approver": self.approver, "mlDsaKey": self.ml_dsa_key}
+        return {
+            "name": self.name,
+            "title": dict(self.title),
+            "vkey": self.vkey,
+            **{member: value for member, value in further.items() if value is not None},
+        }
+
+
+def _keys(first: str, second: str | None) -> tuple[VerifierKey, ...]:
+    return tuple(VerifierKey.parse(key) for key in (first, second) if key is not None)
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Genesis:
     quorum: int
     created: datetime
     entry: Entry
+    log_ml_dsa_key: str | None = None
 
     @classmethod
     def create(
@@ -66,6 +83,7 @@ class Genesis:
         nodes: tuple[GenesisNode, ...],
         quorum: int,
         created: datetime,
+        log_ml_dsa_key: str | None = None,
     ) -> Genesis:
         """A new network. GenesisInvalid when the quorum does not protect it, or keys repeat."""
         try:
@@ -78,6 +96,7 @@ class Genesis:
                 nodes=[node.body for node in nodes],
                 quorum=quorum,
                 created=encode_time(created),
+                **({} if log_ml_dsa_key is None else {"mlDsaKey": log_ml_dsa_key}),
             )
         except EntryMalformed as error:
             raise GenesisInvalid(reason=str(error.params["reason"])) from error
@@ -95,13 +114,25 @@ class Genesis:
             operator=body["operator"],
             log_key=body["logKey"],
             nodes=tuple(
-                GenesisNode(node["name"], node["title"], node["vkey"], node.get("approver"))
+                GenesisNode(
+                    node["name"],
+                    node["title"],
+                    node["vkey"],
+                    node.get("approver"),
+                    node.get("mlDsaKey"),
+                )
                 for node in body["nodes"]
             ),
             quorum=body["quorum"],
             created=decode_time(body["created"]),
             entry=entry,
+            log_ml_dsa_key=body.get("mlDsaKey"),
         )
+
+    @property
+    def log_keys(self) -> tuple[VerifierKey, ...]:
+        """The keys by which the main chain's log signs; either one will do."""
+        return _keys(self.log_key, self.log_ml_dsa_key)
 
     @property
     def identity_origin(self) -> str:
@@ -115,11 +146,25 @@ class Genesis:
 
     @cached_property
     def policy(self) -> Policy:
-        """What a main checkpoint must bear: the log's signature and the quorum's cosignatures."""
+        """What a main checkpoint must bear: the log's signature and the quorum's cosignatures.
+
+        A node that signs by two keys counts once, and by either. While Ed25519 stands, so does
+        this policy; `post_quantum_policy` is for readers who want to rely on it no longer.
+        """
         return Policy.k_of_n(
-            self.quorum,
-            {node.name: VerifierKey.parse(node.vkey) for node in self.nodes},
-            [VerifierKey.parse(self.log_key)],
+            self.quorum, {node.name: node.keys for node in self.nodes}, self.log_keys
+        )
+
+    @cached_property
+    def post_quantum_policy(self) -> Policy:
+        """The same, by ML-DSA-44 alone. GenesisInvalid when not all of the parties have such keys.
+
+        The pinned genesis is what makes it hold: its keys need no signature to be believed.
+        """
+        if self.log_ml_dsa_key is None or any(node.ml_dsa_key is None for node in self.nodes):
+            raise GenesisInvalid(reason="not every party has a key of ML-DSA-44")
+        return Policy.k_of_n(
+            self.quorum, {node.name: node.keys[1] for node in self.nodes}, self.log_keys[1:]
         )
 
     @classmethod
@@ -135,7 +180,7 @@ class Genesis:
         """The genesis pinned in a file."""
         try:
             with path.open("rb") as stream:
-                raw = stream.read(MAX_ENTRY_BYTES + 2)
+                raw = stream.read(MAX_GENESIS_BYTES + 2)
         except OSError as error:
             raise GenesisInvalid(reason=f"{path.name} cannot be read") from error
         return cls.parse(raw)

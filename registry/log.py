@@ -53,6 +53,7 @@ from registry.limits import (
     MAX_COMMIT_BYTES,
     MAX_COMMIT_ENTRIES,
     MAX_ENTRY_BYTES,
+    MAX_GENESIS_BYTES,
     MAX_PENDING_ENTRIES,
 )
 from registry.merkle import Frontier, leaf_hash
@@ -266,8 +267,10 @@ class Log:
         if not entries or len(rows) > MAX_BATCH_ENTRIES:
             raise BatchSize(size=len(rows), limit=MAX_BATCH_ENTRIES)
         for row in rows:
-            if not 0 < len(row) <= MAX_ENTRY_BYTES:
-                raise EntryTooLarge(size=len(row), limit=MAX_ENTRY_BYTES)
+            # Only the genesis may be larger: the first entry of all.
+            limit = MAX_GENESIS_BYTES if row is rows[0] and not self.view.size else MAX_ENTRY_BYTES
+            if not 0 < len(row) <= limit:
+                raise EntryTooLarge(size=len(row), limit=limit)
         future: Future[Sequenced] = Future()
         future.set_running_or_notify_cancel()  # what is queued will be committed: no way back
         submission = _Submission(rows, tuple(map(leaf_hash, rows)), trailer is not None, future)
