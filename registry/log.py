@@ -60,7 +60,7 @@ from registry.merkle import Frontier, leaf_hash
 from registry.note import NoteSigner
 from registry.storage import Commit, LeafKnown, Lease, Store, Tiles
 from registry.storage.lock import FolderLock
-from registry.storage.places import TILES as TILES
+from registry.storage.places import TILES as TILES  # noqa: PLC0414 - others know it from here
 from registry.storage.places import Opened
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
