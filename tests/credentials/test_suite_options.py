@@ -5,26 +5,31 @@ The published vectors of bbs-2023 go the same way, in `test_bbs_2023_vectors.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from credentials import bbs
 from credentials.bbs import Opening
+from credentials.canonical import Canonicalizer
 from credentials.dids import KeyResolver, did_key, key_url
 from credentials.errors import (
     BbsFeatureMismatch,
     BbsMalformed,
     ChallengeMismatch,
     CredentialError,
+    CryptosuiteUnknown,
     SignatureInvalid,
     SuiteOptionsRefused,
 )
-from credentials.keys import PrivateKey
+from credentials.keys import KeyType, PrivateKey, PublicKey, Signer
+from credentials.multibase import multibase_base58, multibase_decode
 from credentials.proofs import (
     ALL_CRYPTOSUITES,
+    CRYPTOSUITES,
     BbsChecking,
     BbsIssuing,
     BbsShowing,
@@ -35,6 +40,8 @@ from credentials.proofs import (
     verify_proof,
 )
 from credentials.proofs.bbs_2023 import pseudonym_of
+from credentials.proofs.rdfc import hash_data
+from credentials.proofs.suite import ProofInput
 from schemas.names import CONTEXT_V2
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -185,3 +192,75 @@ def test_options_show_no_secret() -> None:
         repr(BbsIssuing(nym_entropy=NYM, hmac_key=NYM)),
     ]
     assert not any(repr(secret)[2:-1] in text for secret in secrets for text in shown)
+
+
+# A new suite
+
+
+@dataclass(frozen=True)
+class Countersigning:
+    """Another suite: eddsa-rdfc-2022 under a name of its own, with an option and a derivation."""
+
+    name: str = "countersigning-2026"
+    key_types: frozenset[KeyType] = frozenset({"Ed25519"})
+    carries_context: bool = False
+    secret: bytes = b""
+
+    def with_options(self, options: SuiteOptions) -> Countersigning:
+        if not isinstance(options, Seasoned):
+            raise SuiteOptionsRefused(cryptosuite=self.name)
+        return Countersigning(secret=options.secret)
+
+    def sign(
+        self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
+    ) -> str:
+        data = hash_data(proof_input, "Ed25519") + self.secret
+        return multibase_base58(signer.sign(data))
+
+    def verify(
+        self, proof_input: ProofInput, proof_value: str, key: PublicKey, *, accept_base: bool
+    ) -> None:
+        key.verify(multibase_decode(proof_value), hash_data(proof_input, "Ed25519") + self.secret)
+
+    def derive(
+        self,
+        document: Mapping[str, Any],
+        selective_pointers: Iterable[str],
+        canonicalizer: Canonicalizer,
+    ) -> dict[str, Any]:
+        return {"pointers": list(selective_pointers), "secret": self.secret.decode()}
+
+
+@dataclass(frozen=True)
+class Seasoned(SuiteOptions):
+    cryptosuite: ClassVar[str] = "countersigning-2026"
+    secret: bytes = b""
+
+
+def test_a_new_suite_needs_a_line_in_a_table_and_no_other_change() -> None:
+    new = Countersigning()
+    suites = {**CRYPTOSUITES, new.name: new}
+    key, salt = PrivateKey.generate("Ed25519"), Seasoned(b"salt")
+    document = {
+        "@context": [CONTEXT_V2],
+        "type": ["VerifiableCredential"],
+        "issuer": did_key(key.public_key),
+        "credentialSubject": {"name": "Li"},
+    }
+    signed = add_proof(
+        document,
+        cryptosuite=new.name,
+        signer=key,
+        verification_method=key_url(key.public_key),
+        created=NOW,
+        suites=suites,
+        suite_options=salt,
+    )
+    told: dict[str, Any] = {"resolver": KeyResolver(), "now": NOW}
+    verify_credential(signed, suites=suites, suite_options=salt, **told)
+    with pytest.raises(SignatureInvalid):
+        verify_credential(signed, suites=suites, **told)
+    with pytest.raises(CryptosuiteUnknown):
+        verify_credential(signed, **told)
+    shown = derive(signed, NAME, suites=suites, suite_options=salt)
+    assert shown == {"pointers": NAME, "secret": "salt"}
