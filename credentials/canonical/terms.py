@@ -149,15 +149,17 @@ class Active:
             if key == "@context" or key in (self.id_key, self.type_key):
                 term.is_keyword = True
                 return term
-            raise (KeywordMisused if jsonld._is_keyword(key) else TermUndefined)(pointer=pointer)
+            if jsonld._is_keyword(key):
+                raise KeywordMisused(pointer=pointer)
+            raise TermUndefined(pointer=pointer, term=key)
         if entry is None:
             # An identifier as a member name would be a second name for a term (or for nothing).
             if self._vocabulary is None or key in self._mappings or ":" in key:
-                raise TermUndefined(pointer=pointer)
+                raise TermUndefined(pointer=pointer, term=key)
             entry = {"@id": self._vocabulary + key, "reverse": False}
         iri = entry["@id"]
         if iri is None or iri.startswith("_:"):
-            raise TermUndefined(pointer=pointer)  # both are dropped in silence
+            raise TermUndefined(pointer=pointer, term=key)  # both are dropped in silence
         if iri.startswith("@"):
             if key in (self.id_key, self.type_key):
                 term.is_keyword = True
@@ -271,7 +273,7 @@ class Active:
         try:
             return self._vocabulary_iri(name, pointer)
         except IriRelative:
-            raise TypeUndefined(pointer=pointer) from None
+            raise TypeUndefined(pointer=pointer, term=name) from None
 
     def _vocabulary_iri(self, name: str, pointer: str) -> str:
         entry = self._mappings.get(name)

@@ -88,7 +88,7 @@ class TypeUndefined(DocumentRefused):
     """A type that no context defines."""
 
     code = "ZL-TYPE-UNDEFINED"
-    message = "A type at {pointer} is not defined by any context of the document."
+    message = "The type {term!r} at {pointer} is not defined by any context of the document."
 
 
 class NullValue(DocumentRefused):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from gzip import compress
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from py_arkworks_bls12381 import G1Point, G2Point
@@ -46,6 +47,8 @@ from credentials.errors import (
     QrTextMalformed,
     SdJwtMalformed,
     StatusListMalformed,
+    TermUndefined,
+    TypeUndefined,
 )
 from credentials.jose import parse_compact, sign_compact
 from credentials.keys import KeyType, PrivateKey, PublicKey
@@ -349,6 +352,26 @@ def secured_sd_jwt(disclosures: tuple[str, ...]) -> str:
     return "~".join((token, *disclosures, ""))
 
 
+def names() -> Cases:
+    """What is well formed and means nothing, under names that nobody would write."""
+    canonicalize = default_canonicalizer().canonicalize
+    plain = signed("ecdsa-rdfc-2019", "P-256")
+    for name in ("undefined", "n" * 500_000, "字" * 1000, "\x1b[2J", "__proto__", ""):
+        changed = {**plain, "credentialSubject": {**plain["credentialSubject"], name: "x"}}
+        bare = {key: value for key, value in changed.items() if key != "proof"}
+        yield (
+            f"member {name[:12]!r}",
+            Case(TermUndefined, partial(canonicalize, bare), as_json(changed)),
+        )
+        if name:
+            changed = {**plain, "type": [*plain["type"], name]}
+            bare = {key: value for key, value in changed.items() if key != "proof"}
+            yield (
+                f"type {name[:12]!r}",
+                Case(TypeUndefined, partial(canonicalize, bare), as_json(changed)),
+            )
+
+
 def texts() -> Cases:
     """What is no JSON, or not the same to every reader."""
     plain = as_json(signed("ecdsa-rdfc-2019", "P-256"))
@@ -504,7 +527,7 @@ def suites() -> Cases:
 
 CASES: dict[str, Case] = {
     f"{group.__name__}: {name}": case
-    for group in (sizes, bombs, shapes, texts, proof_values, keys, suites)
+    for group in (sizes, bombs, shapes, names, texts, proof_values, keys, suites)
     for name, case in group()
 }
 
@@ -550,3 +573,21 @@ def under_own_name(sent: bytes, did: str) -> bytes:
         if isinstance(document, dict) and "issuer" in document:
             return as_json({**document, "issuer": did})
     return sent
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A document of `vectors/hazards` in a credential's frame, and where the gate refuses it."""
+
+    sent: bytes
+    code: str
+    pointer: str | None
+
+
+def hazards() -> dict[str, Hazard]:
+    """All of them, by name."""
+    found = {}
+    for path in sorted((Path(__file__).parent / "vectors" / "hazards").glob("*.json")):
+        case = json.loads(path.read_bytes())
+        found[path.stem] = Hazard(framed(case["document"]), case["error"], case["pointer"])
+    return found

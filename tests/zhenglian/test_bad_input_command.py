@@ -30,6 +30,7 @@ from tests.credentials.bad_input import (
     SUITES,
     Case,
     as_json,
+    hazards,
     presented,
     sd_jwt_vc,
     secured_sd_jwt,
@@ -140,6 +141,24 @@ def test_deriving_verifies_first(name: str, tmp_path: Path) -> None:
     # What is in an envelope is shown whole or not at all.
     enveloped = b"Enveloped" in (case.sent or b"")[:MAX_JSON_BYTES]
     check(told, *codes(name, path), *(["ZL-MODEL", "ZL-PROOF-MISSING"] if enveloped else []))
+
+
+def test_the_gate_names_the_path(tmp_path: Path) -> None:
+    """Of every recorded hazard; where the data model refuses first, it names the path, too."""
+    found = hazards()
+    by_gate = 0
+    for name, hazard in found.items():
+        path = tmp_path / "credential"
+        path.write_bytes(hazard.sent)
+        told = zl("vc", "verify", path, "--json")
+        check(told, hazard.code, "ZL-MODEL", "ZL-JSON-NUMBER")
+        message = json.loads(told.out)["error"]["message"]
+        if told.error == hazard.code:
+            by_gate += 1
+            assert hazard.pointer is None or hazard.pointer in message, name
+        else:
+            assert told.error == "ZL-JSON-NUMBER" or " at /" in message, name
+    assert by_gate > len(found) / 2
 
 
 ISSUED = [

@@ -27,7 +27,15 @@ import httpx
 import pytest
 
 from credentials.proofs import CRYPTOSUITES
-from tests.credentials.bad_input import CASES, Case, as_json, presented, signed, under_own_name
+from tests.credentials.bad_input import (
+    CASES,
+    Case,
+    as_json,
+    hazards,
+    presented,
+    signed,
+    under_own_name,
+)
 from zhenglian.vc_api.app import MAX_BODY
 from zhenglian.vc_api.contexts import known_contexts
 from zhenglian.vc_api.keys import fresh_parties
@@ -107,7 +115,7 @@ def code(answer: httpx.Response, *statuses: int) -> str:
     assert answer.headers["content-type"] == "application/problem+json"
     assert told["status"] == answer.status_code
     assert told["verified"] is False
-    assert len(answer.content) < 4096  # the input does not come back
+    assert len(answer.content) < 8192  # the input does not come back
     found: str = told["code"]
     return found
 
@@ -143,6 +151,29 @@ def test_every_kind_is_refused_by_name_in_every_operation(served: Served, name: 
             assert (answer.status_code == 413) is large, (operation, answer.status_code)
         else:
             assert answer.status_code == 201
+
+
+def test_the_gate_names_path_and_term(served: Served) -> None:
+    """Of every recorded hazard; where the data model refuses first, it names the path, too."""
+    found = hazards()
+    by_gate = 0
+    for name, hazard in found.items():
+        answer = served.post(VERIFY, b'{"verifiableCredential":%s}' % hazard.sent)
+        # A context that is well formed and unknown can be judged elsewhere.
+        refused = code(answer, 400, 413, 422 if hazard.code == "ZL-CONTEXT-UNKNOWN" else 400)
+        told = answer.json()
+        if refused == hazard.code:
+            by_gate += 1
+            if hazard.pointer is not None:
+                assert told["pointer"] == hazard.pointer, name
+            if refused in ("ZL-TERM-UNDEFINED", "ZL-TYPE-UNDEFINED"):
+                assert json.dumps(told["term"], ensure_ascii=False).encode() in hazard.sent, name
+        else:
+            # Contexts of its own are read in one mode, and found to be wrong there.
+            own = served.proof_only and b'"@context"' in hazard.sent
+            assert refused in ("ZL-MODEL", "ZL-JSON-NUMBER") or own, (name, refused)
+            assert refused != "ZL-MODEL" or told["pointer"].startswith("/"), name
+    assert by_gate > len(found) / 2
 
 
 # What is no request

@@ -22,7 +22,7 @@ from credentials.errors import (
     StatusEntryMalformed,
     StatusListMalformed,
 )
-from schemas.errors import ExitCode, ZhenglianError
+from schemas.errors import LONGEST_PARAMETER, ExitCode, ZhenglianError
 from zhenglian.vc_api.errors import (
     AddressUnknown,
     BodyMalformed,
@@ -93,7 +93,12 @@ def problem(error: ZhenglianError, default: str) -> dict[str, Any]:
 
 def _extra(params: Mapping[str, object]) -> dict[str, object]:
     """Where in the document it is, for programs (RFC 9457 §3.2)."""
-    return {name: params[name] for name in ("pointer", "term", "limit") if name in params}
+    # Left out when too long, for half a pointer points elsewhere.
+    return {
+        name: params[name]
+        for name in ("pointer", "term", "limit")
+        if name in params and len(str(params[name])) <= LONGEST_PARAMETER
+    }
 
 
 def _plain(value: object) -> object:
