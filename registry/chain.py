@@ -33,15 +33,18 @@ from registry.following import Progress
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.governance import Governance, lists_digest
 from registry.log import Log
-from registry.note import ED25519, NoteSigner, VerifierKey
+from registry.note import ED25519, ML_DSA_44, NoteSigner, VerifierKey
 from registry.records import SideChain
 from registry.storage.places import CHAINS, Places
 from registry.submission import Submission, seal
 
+ML_DSA_SUFFIX: Final = "#ml-dsa-44"
+"""Behind the name of a log's Ed25519 key: that of its ML-DSA-44 key. No origin has a `#`."""
+
 
 @dataclass(frozen=True)
 class SequencerKeys:
-    """The operator's key and one log key for each chain, by origin.
+    """The operator's key and the log keys of each chain, by origin (see `ML_DSA_SUFFIX`).
 
     `reload` gives the log keys anew when a chain is registered whose key was made since.
     """
@@ -64,12 +67,21 @@ class SequencerKeys:
         key = self.find(origin)
         if key is None:
             raise KeyMissing(origin=origin)
-        return log_signer(origin, key)
+        return log_signer(origin, key, self.find(origin + ML_DSA_SUFFIX))
 
 
-def log_signer(origin: str, key: PrivateKey) -> NoteSigner:
-    """A log's signer: its key bears the name of the log (tlog-checkpoint)."""
-    return NoteSigner(VerifierKey(origin, ED25519, key.public_key.raw), key.sign)
+def log_signer(origin: str, key: PrivateKey, ml_dsa: PrivateKey | None = None) -> NoteSigner:
+    """A log's signer: its keys bear the name of the log (tlog-checkpoint)."""
+    beside = () if ml_dsa is None else (NoteSigner.of(origin, ML_DSA_44, ml_dsa),)
+    return NoteSigner(VerifierKey(origin, ED25519, key.public_key.raw), key.sign, beside)
+
+
+def log_keys(signer: NoteSigner) -> dict[str, str]:
+    """The members of an entry that name a log's keys."""
+    members = {"logKey": signer.key.encode()}
+    for further in signer.beside:
+        members["mlDsaKey"] = further.key.encode()
+    return members
 
 
 def chain_folder(home: Path, genesis: Genesis, origin: str) -> Path:
@@ -237,8 +249,12 @@ class Chains:
             return added
 
     def _can_sign(self, entry: Entry) -> bool:
-        key = self._keys.find(entry["origin"])
-        return key is not None and log_signer(entry["origin"], key).key.encode() == entry["logKey"]
+        try:
+            keys = log_keys(self._keys.signer(entry["origin"]))
+        except KeyMissing:
+            return False
+        named = {member: entry.body[member] for member in keys if member in entry.body}
+        return keys["logKey"] == entry["logKey"] and named.items() <= keys.items()
 
     def _catch_up_main(self) -> None:
         self.main.integrate()

@@ -11,7 +11,7 @@ from typing import Final
 from credentials.contexts import ContextStore, bundled_contexts
 from credentials.dids import did_key
 from credentials.keys import PrivateKey
-from registry.chain import SequencerKeys, create_chains, log_signer
+from registry.chain import ML_DSA_SUFFIX, SequencerKeys, create_chains, log_keys
 from registry.contracts import LIBRARY, library_text
 from registry.entries import Entry, Purpose, make_entry
 from registry.genesis import Genesis, GenesisNode
@@ -36,21 +36,37 @@ and an alarm when an entry has waited for a minute."""
 
 @dataclass(frozen=True)
 class FoundingKeys:
-    """The keys of a new network: the operator's, and one for each log by its short name."""
+    """The keys of a new network: the operator's, and those of each log by its short name.
+
+    A log's second key stands behind that name and `registry.chain.ML_DSA_SUFFIX`.
+    """
 
     operator: PrivateKey
     logs: Mapping[str, PrivateKey]
 
     @classmethod
     def generate(cls) -> FoundingKeys:
-        """Fresh keys: P-256 for the operator's seals, Ed25519 for logs (tlog-checkpoint)."""
-        logs = {name: PrivateKey.generate("Ed25519") for name in ("main", *SIDE_CHAINS)}
+        """Fresh keys: P-256 for the operator's seals, Ed25519 and ML-DSA-44 for logs.
+
+        tlog-tiles demands the first of a log's keys, tlog-checkpoint recommends the second.
+        """
+        names = ("main", *SIDE_CHAINS)
+        logs = {name: PrivateKey.generate("Ed25519") for name in names}
+        logs |= {name + ML_DSA_SUFFIX: PrivateKey.generate("ML-DSA-44") for name in names}
         return cls(PrivateKey.generate("P-256"), logs)
 
-    def sequencer(self, network: str) -> SequencerKeys:
-        """The same keys by origin."""
+    def sequencer(
+        self, network: str, reload: Callable[[], Mapping[str, PrivateKey]] | None = None
+    ) -> SequencerKeys:
+        """The same keys by origin; `reload` gives those by short name that were made since."""
+
+        def by_origin(keys: Mapping[str, PrivateKey]) -> dict[str, PrivateKey]:
+            return {f"{network}/{name}": key for name, key in keys.items()}
+
         return SequencerKeys(
-            self.operator, {f"{network}/{name}": key for name, key in self.logs.items()}
+            self.operator,
+            by_origin(self.logs),
+            None if reload is None else lambda: by_origin(reload()),
         )
 
 
@@ -116,13 +132,13 @@ def found_network(
     `before` runs once the genesis is known to be valid and before anything is written: keys must
     be safe before what they sign. Raises GenesisInvalid, RegistryExists.
     """
-    signers = {
-        name: log_signer(f"{network}/{name}", key).key.encode() for name, key in keys.logs.items()
-    }
+    sequencer = keys.sequencer(network)
+    main = sequencer.signer(f"{network}/main")
     genesis = Genesis.create(
         network=network,
         operator=did_key(keys.operator.public_key),
-        log_key=signers["main"],
+        log_key=main.key.encode(),
+        log_ml_dsa_key=log_keys(main).get("mlDsaKey"),
         nodes=tuple(nodes),
         quorum=quorum,
         created=now,
@@ -131,7 +147,7 @@ def found_network(
         make_entry(
             "chain",
             origin=f"{network}/{name}",
-            logKey=signers[name],
+            **log_keys(sequencer.signer(f"{network}/{name}")),
             purpose=purpose,
             scenario=scenario,
             batch={"interval": BATCH_INTERVAL_MS, "size": BATCH_SIZE},
@@ -147,5 +163,5 @@ def found_network(
     rest = [*chains, *resource_entries(all_scenarios(), bundled_contexts())]
     # Behind the founding submission: the genesis, the contracts, the rest, and their seal.
     entries = [*contract_entries(texts, 1 + len(texts) + len(rest) + 1), *rest]
-    create_chains(home, genesis, keys.sequencer(network), entries, now=now, places=places)
+    create_chains(home, genesis, sequencer, entries, now=now, places=places)
     return genesis

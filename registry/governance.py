@@ -161,9 +161,11 @@ class Governance:
             body["epoch"],
             previous,
             body["origin"] if previous is None else self.chains[previous].line,
+            ml_dsa_key=VerifierKey.parse(body["mlDsaKey"]) if "mlDsaKey" in body else None,
         )
         self.chains[chain.origin] = chain
-        self._keys[key.public] = chain.origin
+        for own in chain.log_keys:
+            self._keys[own.public] = chain.origin
         if previous is not None:
             self.chains[previous] = replace(self.chains[previous], successor=chain.origin)
 
@@ -226,12 +228,13 @@ class Governance:
         return None
 
     def _chain_conflict(self, body: Mapping[str, Any]) -> str | None:
-        public = VerifierKey.parse(body["logKey"]).public
+        keys = [body[member] for member in ("logKey", "mlDsaKey") if member in body]
+        public = {VerifierKey.parse(key).public for key in keys}
         if body["origin"] in self.chains or body["origin"] == self.genesis.origin:
             return "the chain is registered already"
         if not body["origin"].startswith(self.genesis.network + "/"):
             return "the chain lies outside the network"
-        if public in self._keys or public in self._genesis_keys:
+        if any(key in self._keys or key in self._genesis_keys for key in public):
             return "the chain's key serves another one"
         if body["previous"] is None:
             return None
@@ -248,8 +251,8 @@ class Governance:
 
     @cached_property
     def _genesis_keys(self) -> frozenset[bytes]:
-        keys = [self.genesis.log_key, *(node.vkey for node in self.genesis.nodes)]
-        return frozenset(VerifierKey.parse(key).public for key in keys)
+        parties = [self.genesis.log_keys, *(node.keys for node in self.genesis.nodes)]
+        return frozenset(key.public for keys in parties for key in keys)
 
     @cached_property
     def resolver(self) -> Resolver:

@@ -86,6 +86,12 @@ class SideChain:
     line: str
     """The origin of the first epoch, by which accreditations may name all of them."""
     successor: str | None = None
+    ml_dsa_key: VerifierKey | None = None
+
+    @property
+    def log_keys(self) -> tuple[VerifierKey, ...]:
+        """The keys by which its log signs; either one will do."""
+        return (self.log_key,) if self.ml_dsa_key is None else (self.log_key, self.ml_dsa_key)
 
     @property
     def closed(self) -> bool:
