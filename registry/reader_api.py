@@ -57,17 +57,22 @@ def status_of(error: RegistryError) -> int:
     return _STATUS_BY_EXIT.get(error.exit_code, 500)
 
 
+def error_answer(error: RegistryError) -> Response:
+    """The answer that tells an error by its code."""
+    told: dict[str, Any] = {**error.diagnostics()}
+    if isinstance(error, EntriesDuplicate):
+        told["positions"] = error.params["positions"]
+    if isinstance(error, ChainClosed):
+        told["successor"] = error.params["successor"]
+    return JSONResponse({"error": told}, status_of(error), FRESH)
+
+
 def add_error_answers(app: FastAPI) -> None:
     """Every error of the registry becomes an answer with its code."""
 
     @app.exception_handler(RegistryError)
     async def _failed(_: Request, error: RegistryError) -> Response:
-        told: dict[str, Any] = {**error.diagnostics()}
-        if isinstance(error, EntriesDuplicate):
-            told["positions"] = error.params["positions"]
-        if isinstance(error, ChainClosed):
-            told["successor"] = error.params["successor"]
-        return JSONResponse({"error": told}, status_of(error), FRESH)
+        return error_answer(error)
 
 
 def add_reader_routes(app: FastAPI, reader: ChainReader) -> None:
