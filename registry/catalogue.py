@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from registry.errors import StoreFailed, StoreFull, StoreLocked
 from registry.view import LogView
 
 FILE: Final = "catalogue.sqlite"
+PASSED_OVER: Final = frozenset({"anchor", "access"})
+"""Kinds in which there is nothing to look up: by far the most entries."""
 _PAGE: Final = 4096
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS cursors (
@@ -107,11 +109,42 @@ class Catalogue:
         end: int,
         found: list[tuple[int, Entry]],
     ) -> None:
+        entries = (
+            (index, parse_entry(raw))
+            for index, raw in enumerate(rows, start)
+            # By far the most, and nothing to look up in them.
+            if not (b'"kind":"anchor"' in raw or b'"kind":"access"' in raw)
+        )
+        self._take(origin, entries, end, found)
+
+    def take(self, origin: str, start: int, end: int, entries: Sequence[tuple[int, Entry]]) -> bool:
+        """Take in [start, end) of a chain, of which `entries` are all but `PASSED_OVER` kinds.
+
+        For whoever has parsed them anyway; False when the catalogue does not stand at `start`.
+        """
+        with self._lock, self._translated():
+            if self.scanned(origin) != start:
+                return False
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._take(origin, entries, end, [])
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        return True
+
+    def _take(
+        self,
+        origin: str,
+        entries: Iterable[tuple[int, Entry]],
+        end: int,
+        found: list[tuple[int, Entry]],
+    ) -> None:
         sealed = self.sealed(origin)
-        for index, raw in enumerate(rows, start):
-            if b'"kind":"anchor"' in raw or b'"kind":"access"' in raw:
-                continue  # by far the most, and nothing to look up in them
-            entry = parse_entry(raw)
+        for index, entry in entries:
+            raw = entry.raw
             if entry.kind in GOVERNANCE_KINDS:
                 self._db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (index, raw))
                 found.append((index, entry))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from registry.catalogue import FILE as CATALOGUE
-from registry.catalogue import Catalogue
+from registry.catalogue import PASSED_OVER, Catalogue
 from registry.entries import Entry
 from registry.errors import ConsistencyInvalid
 from registry.following import Follower, Progress, Read
@@ -82,6 +82,8 @@ class Mirror:
         )
         self.wanted: Final[set[str]] = set()  # digests of status lists that entries have named
         self._kept = 0
+        self._noted: dict[str, list[tuple[int, Entry]]] = {}
+        self._catalogued = self.sizes()
         self.follower = self._resume()
 
     def close(self) -> None:
@@ -144,13 +146,15 @@ class Mirror:
         committed is forgotten.
         """
         store, main = self.store, self.follower.of(self.genesis.origin)
-        wanted: set[str] = set()
         reached = through is None or through.size <= main.size
 
         def keep(origin: str, index: int, leaves: Sequence[Entry]) -> None:
             store.keep(origin, index, leaves)
             self._kept += len(leaves)
-            wanted.update([leaf["digest"] for leaf in leaves if leaf.kind == "status"])
+            noted = self._noted.setdefault(origin, [])
+            noted += [
+                (at, leaf) for at, leaf in enumerate(leaves, index) if leaf.kind not in PASSED_OVER
+            ]
 
         def pass_waypoint() -> None:
             nonlocal reached
@@ -164,11 +168,11 @@ class Mirror:
             if prove is not None and self._kept >= PIECE:
                 verify_consistency(main.size, size, main.frontier.root(), root, prove(main.size))
                 self._save()
-                self._commit(wanted)
+                self.commit()
                 store.begin()
 
         store.begin()
-        self._kept = 0
+        self._kept, self._noted = 0, {}
         try:
             self.follower.advance(size, root, read=read, keep=keep, now=self._now(), pause=pause)
             pass_waypoint()
@@ -176,7 +180,6 @@ class Mirror:
         except BaseException:
             self.rollback()
             raise
-        self.wanted.update(wanted)
 
     def _save(self) -> None:
         chains = list(self.follower.governance.chains)
@@ -185,12 +188,6 @@ class Mirror:
             {origin: self.follower.of(origin) for origin in [self.genesis.origin, *chains]}
         )
 
-    def _commit(self, wanted: set[str]) -> None:
-        self.store.commit()
-        self._kept = 0
-        self.wanted.update(wanted)
-        self.note_committed()
-
     def commit(self) -> None:
         """Make durable what `advance` left open, and show it."""
         self.store.commit()
@@ -198,10 +195,18 @@ class Mirror:
 
     def note_committed(self) -> None:
         """After a commit, by whoever made it: bring the look-up tables up to it."""
-        for mirror in list(self.store.mirrors.values()):
-            self.catalogue.catch_up(mirror.view, mirror.view.size)
+        noted, self._noted, self._kept = self._noted, {}, 0
+        for origin, mirror in list(self.store.mirrors.items()):
+            size = mirror.view.size
+            entries = noted.get(origin, [])
+            self.wanted.update([entry["digest"] for _, entry in entries if entry.kind == "status"])
+            start = self._catalogued.get(origin, 0)
+            if start != size and not self.catalogue.take(origin, start, size, entries):
+                self.catalogue.catch_up(mirror.view, size)
+            self._catalogued[origin] = size
 
     def rollback(self) -> None:
         """Forget what was not committed, and resume from what was."""
         self.store.rollback()
+        self._noted = {}
         self.follower = self._resume()

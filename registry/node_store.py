@@ -119,11 +119,11 @@ class _Growth:
             return
         self._rows, self._leaves = [], []
         # In the order of the index: neighbours share its pages.
-        indexed = sorted(zip(leaves, range(first, first + len(leaves)), strict=True))
+        order = sorted(range(len(leaves)), key=leaves.__getitem__)
         try:
             self._db.executemany(
                 "INSERT INTO leaves (leaf, position, chain) VALUES (?, ?, ?)",
-                [(leaf, position, self.chain) for leaf, position in indexed],
+                [(leaves[at], first + at, self.chain) for at in order],
             )
         except sqlite3.IntegrityError as error:
             raise self._repeated(first, leaves, rows) from error
