@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from credentials.errors import KeyfileMalformed
+from credentials.multibase import multibase_base58, multibase_base64, multibase_decode
 from credentials.proofs import (
     CRYPTOSUITES,
 )
@@ -59,6 +60,8 @@ def test_a_did_key_resolves_to_its_document(product: Client) -> None:
 def test_resolution_names_its_errors(product: Client) -> None:
     did = product.issuers["eddsa-rdfc-2022"]
     name = did.removeprefix("did:key:")
+    off_curve = "did:key:" + multibase_base58(bytes.fromhex("802402") + b"\xff" * 32)
+    in_base64 = multibase_base64(multibase_decode(name))
     for identifier, options, expected in (
         (f"notdid:key:{name}", {}, "invalidDid"),
         (f"did:experimental:{name}", {}, "methodNotSupported"),
@@ -66,6 +69,9 @@ def test_resolution_names_its_errors(product: Client) -> None:
         (f"did:key:{name[1:]}", {}, "invalidDid"),
         ("did:key:@", {}, "invalidDid"),
         ("did:key:zTjsVPtY", {}, "invalidPublicKeyLength"),
+        # No point of P-256: did:key §3.1.2, which the official suite leaves to be written.
+        (off_curve, {}, "invalidPublicKey"),
+        (f"did:key:{in_base64}", {}, "invalidDid"),
         (did, {"publicKeyFormat": "unknown"}, "unsupportedPublicKeyType"),
         (did, {"publicKeyFormat": "Ed25519VerificationKey2018"}, "invalidPublicKeyType"),
     ):

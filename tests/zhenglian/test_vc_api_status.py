@@ -29,6 +29,8 @@ def test_a_status_is_published_set_and_cleared(product: Client, suite: Client) -
         answer = product.http.get(entry["statusListCredential"])
         document = answer.json()
         assert answer.headers["content-type"] == "application/json"
+        # Bitstring Status List §2.2, which the official suite names and leaves to be written.
+        assert document["id"] == entry["statusListCredential"]
         verify_credential(document, resolver=KeyResolver(), now=datetime.now(UTC))
         return parse_status_list(document).bits.get(int(entry["statusListIndex"]))
 
