@@ -42,6 +42,7 @@ from zhenglian.cli import run
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
+"""Of the processor, for one command."""
 PEAK_KIB = 256 << 10
 """A Python with the kernel's libraries takes some 80 MiB."""
 NAME = "张三"
@@ -81,10 +82,10 @@ def _environment(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) ->
 
 def zl(*words: object) -> Told:
     out, err = io.StringIO(), io.StringIO()
-    begun = time.monotonic()
+    begun = time.process_time()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run([str(word) for word in words], os.environ)
-    assert time.monotonic() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
     return Told(code, out.getvalue(), err.getvalue())
 
 
@@ -234,9 +235,9 @@ def test_every_kind_is_refused_at_the_counter(counter_city: Any, tmp_path: Path)
         if case.sent is None:
             continue
         path.write_bytes(presented(name))
-        begun = time.monotonic()
+        begun = time.process_time()
         told = counter_city.zl("verifier", "verify", path, "--json")
-        assert time.monotonic() - begun < SECONDS, name
+        assert time.process_time() - begun < SECONDS, name
         assert told.code in (ExitCode.REJECTED, ExitCode.MALFORMED), (name, told)
         decided = told.json.get("error") or told.json["decidedBy"]
         assert decided["code"].startswith("ZL-"), (name, told)

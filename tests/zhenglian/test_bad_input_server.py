@@ -43,7 +43,9 @@ from zhenglian.vc_api.server import MAX_CONNECTIONS, Server
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 2.0
-"""For one request. Most take 5 ms; machines of tests are slow."""
+"""Of the server's processor for one request. Most take 5 ms; machines of tests are slow."""
+PATIENCE = 15.0
+"""On the clock, for a machine that has other work."""
 GROWTH_KIB = 128 << 10
 """How much more memory the server may ever have taken than when it had started."""
 ADDRESS = "ecdsa-rdfc-2019"
@@ -68,6 +70,11 @@ class Served:
     did: str
     proof_only: bool
 
+    def worked(self) -> float:
+        """Seconds of processor time that the process has used."""
+        fields = Path(f"/proc/{self.process}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def peak_kib(self) -> int:
         """The most memory that the process has ever held."""
         status = Path(f"/proc/{self.process}/status").read_text("ascii")
@@ -75,9 +82,9 @@ class Served:
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         headers = {"content-type": "application/json", **headers}
-        begun = time.monotonic()
+        begun = self.worked()
         answer = self.http.post(path, content=body, headers=headers)
-        assert time.monotonic() - begun < SECONDS
+        assert self.worked() - begun < SECONDS
         return answer
 
     def answers(self) -> bool:
@@ -183,7 +190,7 @@ def connect(served: Served) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     parts = urlsplit(served.url)
-    plain = socket.create_connection((parts.hostname, parts.port or 0), timeout=SECONDS)
+    plain = socket.create_connection((parts.hostname, parts.port or 0), timeout=PATIENCE)
     return context.wrap_socket(plain)
 
 
@@ -194,7 +201,7 @@ def raw(served: Served, *parts: bytes, chunks: Callable[[], bytes] | None = None
         try:
             for part in parts:
                 stream.sendall(part)
-            while chunks is not None and time.monotonic() - begun < SECONDS:
+            while chunks is not None and time.monotonic() - begun < PATIENCE:
                 stream.sendall(chunks())
         except OSError:
             assert chunks is not None
@@ -204,7 +211,7 @@ def raw(served: Served, *parts: bytes, chunks: Callable[[], bytes] | None = None
                 data += part
                 if b"\r\n\r\n" in data and b"transfer" not in data and _whole(data):
                     break
-    assert time.monotonic() - begun < SECONDS
+    assert time.monotonic() - begun < PATIENCE
     return data
 
 
@@ -356,7 +363,7 @@ def test_a_body_that_never_ends_is_not_read_on(impatient: Served) -> None:
     before = impatient.peak_kib()
     begun = time.monotonic()
     raw(impatient, head("transfer-encoding: chunked"), chunks=lambda: chunk)
-    assert time.monotonic() - begun < SECONDS / 2  # the server ended it, not this test
+    assert time.monotonic() - begun < PATIENCE / 2  # the server ended it, not this test
     assert impatient.peak_kib() - before < 16 << 10
     assert impatient.answers()
 
@@ -366,7 +373,7 @@ def test_a_head_that_never_ends_is_not_kept(impatient: Served) -> None:
     before = impatient.peak_kib()
     begun = time.monotonic()
     raw(impatient, b"GET / HTTP/1.1\r\nhost: a\r\n", chunks=lambda: line)
-    assert time.monotonic() - begun < SECONDS / 2
+    assert time.monotonic() - begun < PATIENCE / 2
     assert impatient.peak_kib() - before < 16 << 10
     assert impatient.answers()
 
@@ -383,8 +390,8 @@ def test_idle_connections_do_not_take_the_place_of_others(impatient: Served) -> 
     try:
         for stream in streams[::2]:
             stream.sendall(b"POST ")  # half of them begin and do not go on
-        end = time.monotonic() + 5
-        with httpx.Client(base_url=impatient.url, verify=False, timeout=5) as http:  # noqa: S501 - self-signed
+        end = time.monotonic() + PATIENCE
+        with httpx.Client(base_url=impatient.url, verify=False, timeout=PATIENCE) as http:  # noqa: S501 - self-signed
             while (answer := http.get("/")).status_code == 503 and time.monotonic() < end:
                 time.sleep(0.1)
         assert answer.status_code == 200
