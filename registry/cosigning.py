@@ -33,9 +33,26 @@ log = logging.getLogger(__name__)
 
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
 _REFUSED: Final = 422
-MAX_NODE_ANSWER: Final = 64 * 1024  # a few signature lines
+MAX_NODE_ANSWER: Final = 64 * 1024  # a few signature lines, of up to 5 kB
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
+
+
+def lines_of(
+    name: str, keys: Sequence[VerifierKey], signed: SignedCheckpoint, body: bytes
+) -> list[NoteSignature]:
+    """The cosignatures of `keys` on a checkpoint in an answer; others are ignored.
+
+    Raises CosignatureMissing when there is none or one is wrong.
+    """
+    try:
+        note = Note.parse(signed.checkpoint.text.encode() + b"\n" + body)
+        found = {(s.key.name, s.key.id) for s in note.verify(keys).signatures if s.timestamp}
+    except RegistryError as error:
+        raise CosignatureMissing(node=name, reason=f"its answer: {error}") from error
+    if not found:
+        raise CosignatureMissing(node=name, reason="its cosignature has no time")
+    return [s for s in note.signatures if (s.name, s.key_id) in found]
 
 
 class NodeLink(Protocol):
@@ -51,7 +68,7 @@ class NodeState:
     """What the sequencer knows of one node."""
 
     name: str
-    key: VerifierKey
+    keys: tuple[VerifierKey, ...]
     size: int = 0
     cosigned_at: datetime | None = None
     error: str | None = None
@@ -84,12 +101,10 @@ class Cosigning:
         self._consistency = consistency
         self._publish = publish
         self._now = now
-        self.nodes: Final = {
-            node.name: NodeState(node.name, VerifierKey.parse(node.vkey)) for node in genesis.nodes
-        }
+        self.nodes: Final = {node.name: NodeState(node.name, node.keys) for node in genesis.nodes}
         self._lock = threading.Lock()
         self._size = -1
-        self._lines: dict[str, NoteSignature] = {}
+        self._lines: dict[str, tuple[NoteSignature, ...]] = {}
         self._pool = ThreadPoolExecutor(len(self.nodes), thread_name_prefix="cosign")
 
     def close(self) -> None:
@@ -149,7 +164,7 @@ class Cosigning:
         before = node.error
         node.refused = False
         try:
-            line = self._exchange(node, link, signed)
+            lines = self._exchange(node, link, signed)
         except RegistryError as error:
             node.error = str(error.params.get("reason", error))
             node.failures += 1
@@ -161,9 +176,11 @@ class Cosigning:
             log.info("node %s cosigns again", node.name)
         node.error, node.cosigned_at, node.size = None, self._now(), signed.size
         node.failures, node.retry_at = 0, 0.0
-        self._collect(node, signed, line)
+        self._collect(node, signed, lines)
 
-    def _exchange(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> NoteSignature:
+    def _exchange(
+        self, node: NodeState, link: NodeLink, signed: SignedCheckpoint
+    ) -> tuple[NoteSignature, ...]:
         for _ in range(_EXCHANGES):
             if node.size > signed.size:
                 raise CosignatureMissing(
@@ -184,23 +201,22 @@ class Cosigning:
                 raise CosignatureMissing(node=node.name, reason="HTTP 409, no size") from error
         raise NodeBusy
 
-    def _verified(self, node: NodeState, signed: SignedCheckpoint, body: bytes) -> NoteSignature:
-        text = signed.checkpoint.text
-        try:
-            note = Note.parse(text.encode() + b"\n" + body)
-            note.verify([node.key])
-        except RegistryError as error:
-            raise CosignatureMissing(node=node.name, reason=f"its answer: {error}") from error
-        key = node.key
-        return next(s for s in note.signatures if (s.name, s.key_id) == (key.name, key.id))
+    def _verified(
+        self, node: NodeState, signed: SignedCheckpoint, body: bytes
+    ) -> tuple[NoteSignature, ...]:
+        """The lines of the node's own keys, at least one; those of others are ignored."""
+        return tuple(lines_of(node.name, node.keys, signed, body))
 
-    def _collect(self, node: NodeState, signed: SignedCheckpoint, line: NoteSignature) -> None:
+    def _collect(
+        self, node: NodeState, signed: SignedCheckpoint, lines: tuple[NoteSignature, ...]
+    ) -> None:
         with self._lock:
             if signed.size != self._size:
                 return  # the round went on without it
-            self._lines[node.name] = line
+            self._lines[node.name] = lines
             if len(self._lines) >= self._genesis.quorum:
-                whole = Note.parse(signed.data).with_signatures(self._lines.values())
+                added = (line for lines in self._lines.values() for line in lines)
+                whole = Note.parse(signed.data).with_signatures(added)
                 self._publish(signed, whole)
 
     def report(self, size: int) -> list[dict[str, Any]]:

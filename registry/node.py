@@ -41,7 +41,7 @@ from registry.genesis import Genesis
 from registry.merkle import consistency_proof
 from registry.mirror import Mirror, Waypoint
 from registry.node_store import Refusal
-from registry.note import NoteSigner, VerifierKey
+from registry.note import NoteSigner
 from registry.policy import CosignedCheckpoint
 from registry.reader import ChainReader
 from registry.reading import HttpSource
@@ -101,9 +101,8 @@ class Node:
         self._lock = threading.Lock()
         self.mirror: Final = Mirror(folder, genesis, now=now)
         self._store = self.mirror.store
-        self._log_key = VerifierKey.parse(genesis.log_key)
         self._witness = Witness(
-            _Record(self), signer.all, {genesis.origin: [self._log_key]}, now=now
+            _Record(self), signer.all, {genesis.origin: genesis.log_keys}, now=now
         )
         self._fault: RegistryError | None = None
         self._latest_error = ""
@@ -234,9 +233,9 @@ class Node:
         text = self._store.meta(FLOOR)
         if text is None:
             return None
-        keys = [VerifierKey.parse(node.vkey) for node in self.genesis.nodes]
+        keys = [key for node in self.genesis.nodes for key in node.keys]
         note = base64.b64decode(text)
-        found = open_checkpoint(note, self.genesis.origin, [self._log_key], keys)
+        found = open_checkpoint(note, self.genesis.origin, self.genesis.log_keys, keys)
         return found if found.size > self._cosigned().size else None
 
     def learn(self, heard: Heard) -> None:

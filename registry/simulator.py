@@ -19,7 +19,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -31,6 +31,7 @@ from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey
 from registry.api import build_app
 from registry.catching_up import CatchingUp
+from registry.chain import ML_DSA_SUFFIX
 from registry.client import Receipt, RegistryClient
 from registry.cosigning import HttpNode, NodeLink
 from registry.entries import Entry, encode_time, make_entry
@@ -38,7 +39,7 @@ from registry.founding import FoundingKeys, found_network
 from registry.genesis import GenesisNode
 from registry.node import Node
 from registry.node_api import build_node_app
-from registry.note import ED25519_COSIGNATURE, NoteSigner, VerifierKey
+from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
 from registry.reading import Peers
 from registry.sequencer import Sequencer
 from registry.trust import TrustBundle
@@ -156,7 +157,11 @@ class Consortium:
         self.approvers: Final = {name: _seeded("Ed25519", f"approver {name}") for name in nodes}
         self.keys: Final = FoundingKeys(
             _seeded("P-256", "operator"),
-            {name: _seeded("Ed25519", name) for name in ("main", "identity", "access")},
+            {
+                name + suffix: _seeded(key_type, name)
+                for name in ("main", "identity", "access")
+                for suffix, key_type in (("", "Ed25519"), (ML_DSA_SUFFIX, "ML-DSA-44"))
+            },
         )
         self.genesis: Final = found_network(
             folder / "registry",
@@ -167,6 +172,7 @@ class Consortium:
                     dict(zip(("zh-CN", "en"), NODES.get(name, (name, name)), strict=True)),
                     self._signer(network, name).key.encode(),
                     did_key(self.approvers[name].public_key),
+                    self._signer(network, name).beside[0].key.encode(),
                 )
                 for name in self._node_keys
             ],
@@ -189,13 +195,11 @@ class Consortium:
             self.start_node(name)
         self.settle()
 
-    @staticmethod
-    def _signer_of(network: str, name: str, key: PrivateKey) -> NoteSigner:
-        vkey = VerifierKey(f"{network}/nodes/{name}", ED25519_COSIGNATURE, key.public_key.raw)
-        return NoteSigner(vkey, key.sign)
-
     def _signer(self, network: str, name: str) -> NoteSigner:
-        return self._signer_of(network, name, self._node_keys[name])
+        own = f"{network}/nodes/{name}"
+        second = NoteSigner.of(own, ML_DSA_44, _seeded("ML-DSA-44", f"node {name}"))
+        first = NoteSigner.of(own, ED25519_COSIGNATURE, self._node_keys[name])
+        return replace(first, beside=(second,))
 
     def _open_sequencer(self) -> Sequencer:
         sequencer = Sequencer(

@@ -16,10 +16,11 @@ import httpx
 
 from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.checkpoint import SignedCheckpoint
-from registry.errors import CosignatureMissing, RegistryError, RegistryUnreachable
+from registry.cosigning import lines_of
+from registry.errors import CosignatureMissing, RegistryUnreachable
 from registry.limits import MAX_NOTE_BYTES
 from registry.lines import encode_hash, parse_decimal
-from registry.note import Note, NoteSignature, VerifierKey
+from registry.note import NoteSignature, VerifierKey
 from registry.subtrees import subtree_consistency_proof
 from registry.tlog_mirror_format import (
     INFO_TYPE,
@@ -43,23 +44,6 @@ class Source(Protocol):
     def subtree(self, level: int, index: int) -> bytes: ...
 
     def consistency_proof(self, old: int, new: int) -> Sequence[bytes]: ...
-
-
-def lines_of(
-    name: str, keys: Sequence[VerifierKey], signed: SignedCheckpoint, body: bytes
-) -> list[NoteSignature]:
-    """The cosignatures of `keys` on a checkpoint in an answer; others are ignored.
-
-    Raises CosignatureMissing when there is none or one is wrong.
-    """
-    try:
-        note = Note.parse(signed.checkpoint.text.encode() + b"\n" + body)
-        found = {(s.key.name, s.key.id) for s in note.verify(keys).signatures if s.timestamp}
-    except RegistryError as error:
-        raise CosignatureMissing(node=name, reason=f"its answer: {error}") from error
-    if not found:
-        raise CosignatureMissing(node=name, reason="its cosignature has no time")
-    return [s for s in note.signatures if (s.name, s.key_id) in found]
 
 
 class MirrorClient:

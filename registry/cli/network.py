@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from credentials.keys import PrivateKey
 from registry.addresses import NodeLinks, parse_address, write_addresses
 from registry.cli.shared import (
     ADDRESS_FILE,
@@ -150,8 +151,14 @@ def add_network(app: typer.Typer, _: Texts) -> None:
 
         folder = home()
         genesis = load_genesis(None)
-        found = load_keys(folder, unlock(_, folder, secret))
-        keys = FoundingKeys(found.pop(OPERATOR), found).sequencer(genesis.network)
+        words = unlock(_, folder, secret)
+        found = load_keys(folder, words)
+
+        def reload() -> dict[str, PrivateKey]:
+            """Keys of chains that were added while this runs."""
+            return {name: key for name, key in load_keys(folder, words).items() if name != OPERATOR}
+
+        keys = FoundingKeys(found.pop(OPERATOR), found).sequencer(genesis.network, reload)
         if node:
             write_addresses(folder, dict(parse_address(text, genesis) for text in node))
         log_to_stderr()
@@ -194,6 +201,9 @@ def genesis_node(path: Path) -> GenesisNode:
     """A node as `zl registry node init --json` describes it."""
     told: Any = read_json(path)
     try:
-        return GenesisNode(str(told["name"]), dict(told["title"]), str(told["vkey"]))
+        further = [told.get("approver"), told.get("mlDsaKey")]
+        if any(value is not None and not isinstance(value, str) for value in further):
+            raise TypeError("a key is no text")
+        return GenesisNode(str(told["name"]), dict(told["title"]), str(told["vkey"]), *further)
     except (KeyError, TypeError, ValueError) as error:
         raise FileUnreadable(path=path, reason="it does not describe a node") from error

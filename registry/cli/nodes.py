@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from credentials.dids import did_key
 from credentials.keys import KeyType, PrivateKey
 from registry.addresses import parse_address
 from registry.cli.network import NETWORK, announce
@@ -25,6 +27,9 @@ from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
 KEY: str = "node"
+APPROVER: str = "approver"
+"""By which the node approves changes of the rules; it signs nothing else."""
+ML_DSA_KEY: str = "node-ml-dsa-44"
 WITNESS_KEYS: dict[str, tuple[int, KeyType]] = {
     "witness": (ED25519_COSIGNATURE, "Ed25519"),
     "witness-ml-dsa-44": (ML_DSA_44, "ML-DSA-44"),
@@ -67,15 +72,27 @@ def build_node_app(_: Texts) -> typer.Typer:
             )
         )
         key = PrivateKey.generate("Ed25519")
-        signer = node_signer(network, name, key)
+        ml_dsa = PrivateKey.generate("ML-DSA-44")
+        signer = node_signer(network, name, key, ml_dsa)
         keys = {kind: PrivateKey.generate(of) for kind, (_type, of) in WITNESS_KEYS.items()}
-        save_keys(folder, {KEY: key, **keys}, words)
+        approver = PrivateKey.generate("Ed25519")
+        own = {KEY: key, ML_DSA_KEY: ml_dsa, APPROVER: approver}
+        save_keys(folder, {**own, **keys}, words)
         (folder / UNSERVED).touch()
         title = {"zh-CN": title_zh or name, "en": title_en or name}
         vkey = signer.key.encode()
         if json_:
             witness = [one.key.encode() for one in witness_signers(network, name, keys)]
-            print_json({"name": name, "title": title, "vkey": vkey, "witness": witness})
+            print_json(
+                {
+                    "name": name,
+                    "title": title,
+                    "vkey": vkey,
+                    "approver": did_key(approver.public_key),
+                    "mlDsaKey": signer.beside[0].key.encode(),
+                    "witness": witness,
+                }
+            )
             return
         say(_("The node stands in {home}. Its key for the genesis:", home=folder))
         say(vkey)
@@ -116,7 +133,7 @@ def build_node_app(_: Texts) -> typer.Typer:
         service = NodeService(
             name,
             pinned,
-            known_signer(pinned, name, keys[KEY]),
+            known_signer(pinned, name, keys),
             folder,
             registries=registry,
             nodes=dict(parse_address(text, pinned) for text in peer or []),
@@ -150,11 +167,11 @@ def build_node_app(_: Texts) -> typer.Typer:
 
         folder = node_home(name)
         pinned = Genesis.load(genesis)
-        key = load_keys(folder, unlock(_, folder, secret))[KEY]
+        keys = load_keys(folder, unlock(_, folder, secret))
         told = build(
             name,
             pinned,
-            known_signer(pinned, name, key),
+            known_signer(pinned, name, keys),
             folder,
             sources=source,
             nodes=dict(parse_address(text, pinned) for text in peer or []),
@@ -214,18 +231,28 @@ def node_home(name: str) -> Path:
     return role_home(f"nodes/{name}")
 
 
-def node_signer(network: str, name: str, key: PrivateKey) -> NoteSigner:
-    """A node's signer; its key bears a name within the network (tlog-cosignature)."""
-    vkey = VerifierKey(f"{network}/nodes/{name}", ED25519_COSIGNATURE, key.public_key.raw)
-    return NoteSigner(vkey, key.sign)
+def node_signer(
+    network: str, name: str, key: PrivateKey, ml_dsa: PrivateKey | None = None
+) -> NoteSigner:
+    """A node's signer; its keys bear a name within the network (tlog-cosignature)."""
+    own = f"{network}/nodes/{name}"
+    beside = () if ml_dsa is None else (NoteSigner.of(own, ML_DSA_44, ml_dsa),)
+    return replace(NoteSigner.of(own, ED25519_COSIGNATURE, key), beside=beside)
 
 
-def known_signer(genesis: Genesis, name: str, key: PrivateKey) -> NoteSigner:
-    """The signer of a node that the genesis names. Raises GenesisInvalid."""
-    signer = node_signer(genesis.network, name, key)
-    if signer.key.encode() not in {node.vkey for node in genesis.nodes}:
-        raise GenesisInvalid(reason="it does not name this node's key")
-    return signer
+def known_signer(genesis: Genesis, name: str, keys: Mapping[str, PrivateKey]) -> NoteSigner:
+    """The signer of a node that the genesis names, with both keys if it names both.
+
+    Raises GenesisInvalid.
+    """
+    signer = node_signer(genesis.network, name, keys[KEY], keys.get(ML_DSA_KEY))
+    for node in genesis.nodes:
+        if node.vkey == signer.key.encode():
+            if node.ml_dsa_key is None:
+                return replace(signer, beside=())
+            if [one.key.encode() for one in signer.beside] == [node.ml_dsa_key]:
+                return signer
+    raise GenesisInvalid(reason="it does not name this node's keys")
 
 
 def witness_signers(

@@ -339,13 +339,15 @@ def test_the_wrong_genesis_refuses_everything(world: World, tmp_path: Path) -> N
 def test_two_cosignatures_are_no_quorum(world: World) -> None:
     whole = files(world)
     note = Note.parse(whole["main/checkpoint"])
-    assert len(note.signatures) == 5
-    fewer = Note(note.text, note.signatures[:3]).encode()
-    with pytest.raises(QuorumMissing):
-        load(world, {**whole, "main/checkpoint": fewer})
-    three = Note(note.text, note.signatures[:4]).encode()
-    assert load(world, {**whole, "main/checkpoint": three}).time == world.bundle.time
-    nobody = Note(note.text, note.signatures[1:]).encode()
+    # Everybody signs by two keys, and counts once: the log, then the nodes.
+    assert len(note.signatures) == 2 * 5
+    for fewer in (note.signatures[:6], (*note.signatures[:2], *note.signatures[2:6:2])):
+        with pytest.raises(QuorumMissing):
+            load(world, {**whole, "main/checkpoint": Note(note.text, fewer).encode()})
+    for three in (note.signatures[:8], note.signatures[:8:2], note.signatures[1:8:2]):
+        data = Note(note.text, three).encode()
+        assert load(world, {**whole, "main/checkpoint": data}).time == world.bundle.time
+    nobody = Note(note.text, note.signatures[2:]).encode()
     with pytest.raises(BundleForged):
         load(world, {**whole, "main/checkpoint": nobody})
 
