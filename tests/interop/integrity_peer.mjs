@@ -7,11 +7,19 @@ const EcdsaMultikey = await load('@digitalbazaar/ecdsa-multikey');
 const Ed25519Multikey = await load('@digitalbazaar/ed25519-multikey');
 const {cryptosuite: eddsaRdfc} = await load('@digitalbazaar/eddsa-rdfc-2022-cryptosuite');
 const {cryptosuite: ecdsaRdfc} = await load('@digitalbazaar/ecdsa-rdfc-2019-cryptosuite');
+const eddsaJcs = await load('@digitalbazaar/eddsa-jcs-2022-cryptosuite');
+const ecdsaJcs = await load('@digitalbazaar/ecdsa-jcs-2019-cryptosuite');
 const ecdsaSd = await load('@digitalbazaar/ecdsa-sd-2023-cryptosuite');
 
 const SUITES = {
   'eddsa-rdfc-2022': {sign: () => eddsaRdfc, verify: () => eddsaRdfc},
   'ecdsa-rdfc-2019': {sign: () => ecdsaRdfc, verify: () => ecdsaRdfc},
+  'eddsa-jcs-2022': {
+    sign: eddsaJcs.createSignCryptosuite, verify: eddsaJcs.createVerifyCryptosuite
+  },
+  'ecdsa-jcs-2019': {
+    sign: ecdsaJcs.createSignCryptosuite, verify: ecdsaJcs.createVerifyCryptosuite
+  },
   'ecdsa-sd-2023': {
     sign: mandatoryPointers => ecdsaSd.createSignCryptosuite({mandatoryPointers}),
     derive: selectivePointers => ecdsaSd.createDiscloseCryptosuite({selectivePointers}),

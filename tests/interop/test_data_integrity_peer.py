@@ -23,10 +23,12 @@ from schemas.scenario import load_scenario
 PACKAGES = [
     "jsonld-signatures",
     "@digitalbazaar/data-integrity",
+    "@digitalbazaar/ecdsa-jcs-2019-cryptosuite",
     "@digitalbazaar/ecdsa-multikey",
     "@digitalbazaar/ecdsa-rdfc-2019-cryptosuite",
     "@digitalbazaar/ecdsa-sd-2023-cryptosuite",
     "@digitalbazaar/ed25519-multikey",
+    "@digitalbazaar/eddsa-jcs-2022-cryptosuite",
     "@digitalbazaar/eddsa-rdfc-2022-cryptosuite",
 ]
 SCENARIO = load_scenario("resident-identity")
@@ -38,6 +40,9 @@ PLAIN: list[tuple[str, KeyType]] = [
     ("eddsa-rdfc-2022", "Ed25519"),
     ("ecdsa-rdfc-2019", "P-256"),
     ("ecdsa-rdfc-2019", "P-384"),
+    ("eddsa-jcs-2022", "Ed25519"),
+    ("ecdsa-jcs-2019", "P-256"),
+    ("ecdsa-jcs-2019", "P-384"),
 ]
 DOCUMENT: dict[str, Any] = {
     "@context": [CONTEXT_V2, RESIDENT_CONTEXT],
