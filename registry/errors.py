@@ -382,6 +382,15 @@ class ContractMalformed(RegistryError):
     hint = "Correct the policies; docs/contracts.md lists what they can speak of."
 
 
+class ApproverAbsent(RegistryError):
+    """A node whose keys hold none for approvals."""
+
+    code = "ZL-CONTRACT-APPROVER"
+    exit_code = ExitCode.USAGE
+    message = "The node {node} has no key to approve contracts with."
+    hint = "Only nodes that the genesis names with an approval key can approve."
+
+
 class ContractUnknown(RegistryError):
     """No version of this contract is on the chain."""
 

@@ -28,6 +28,7 @@ from registry.errors import (
     StoreFull,
 )
 from schemas.backoff import FAILURES_FILE, BackOff
+from schemas.durable import replace_file
 
 SEALED: Final = "keys.sealed.json"
 PLAIN: Final = "keys.plain.json"
@@ -37,12 +38,7 @@ _MAX_FILE: Final = 64 * 1024
 
 def save_keys(folder: Path, keys: Mapping[str, PrivateKey], passphrase: str | None) -> Path:
     """Write the keys by name, sealed unless `passphrase` is None. Never overwrites."""
-    content = json.dumps(
-        {
-            name: {"type": key.type, "secret": base64url_encode(key.to_bytes())}
-            for name, key in keys.items()
-        }
-    ).encode()
+    content = _encode(keys)
     if has_keys(folder):
         raise RegistryExists(path=folder)
     path = folder / (PLAIN if passphrase is None else SEALED)
@@ -63,6 +59,36 @@ def save_keys(folder: Path, keys: Mapping[str, PrivateKey], passphrase: str | No
             raise StoreFull(store=folder.name) from error
         raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
     return path
+
+
+def add_key(folder: Path, name: str, key: PrivateKey, passphrase: str | None) -> None:
+    """Add a key under a new name; the file is replaced in one step.
+
+    Raises what `load_keys` raises, and RegistryExists when the name is taken.
+    """
+    keys = load_keys(folder, passphrase)
+    if name in keys:
+        raise RegistryExists(path=folder)
+    sealed = is_sealed(folder)
+    data = _encode({**keys, name: key})
+    if sealed and passphrase is not None:
+        data = seal(data, passphrase, label=_LABEL)
+    path = folder / (SEALED if sealed else PLAIN)
+    try:
+        replace_file(path, data, mode=0o600)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFull(store=folder.name) from error
+        raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
+
+
+def _encode(keys: Mapping[str, PrivateKey]) -> bytes:
+    return json.dumps(
+        {
+            name: {"type": key.type, "secret": base64url_encode(key.to_bytes())}
+            for name, key in keys.items()
+        }
+    ).encode()
 
 
 def has_keys(folder: Path) -> bool:

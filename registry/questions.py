@@ -38,21 +38,24 @@ class Asker:
 
     def forbidden(self, engine: Engine, entry: Entry) -> str | None:
         """Why the contracts do not allow the entry; None when they do."""
+        decision = self.decide(engine, entry)
+        return None if decision.allowed else self._explain(self.request(entry), decision)
+
+    def decide(self, engine: Engine, entry: Entry) -> Decision:
+        """What the contracts say of the entry."""
         state = self.governance
         if self.origin == state.genesis.origin:
             # Every such entry is another question.
-            decision = engine.judge(self.request(entry))
-        else:
-            held = state.issuers.get(self.submitter) or state.verifiers.get(self.submitter)
-            key = (
-                entry.kind,
-                self.submitter,
-                self.origin,
-                None if held is None else (held.index, held.covers(self.moment)),
-                entry["list"] if entry.kind == "status" else None,
-            )
-            decision = engine.decide(key, lambda: self.request(entry))
-        return None if decision.allowed else self._explain(self.request(entry), decision)
+            return engine.judge(self.request(entry))
+        held = state.issuers.get(self.submitter) or state.verifiers.get(self.submitter)
+        key = (
+            entry.kind,
+            self.submitter,
+            self.origin,
+            None if held is None else (held.index, held.covers(self.moment)),
+            entry["list"] if entry.kind == "status" else None,
+        )
+        return engine.decide(key, lambda: self.request(entry))
 
     def request(self, entry: Entry) -> Request:
         """The question about one entry."""
