@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from credentials.did_jwk import did_jwk, jwk_document
 from credentials.errors import KeyfileMalformed
+from credentials.keys import PrivateKey
 from credentials.multibase import multibase_base58, multibase_base64, multibase_decode
 from credentials.proofs import (
     CRYPTOSUITES,
@@ -55,6 +57,24 @@ def test_a_did_key_resolves_to_its_document(product: Client) -> None:
     did = product.issuers["eddsa-rdfc-2022"]
     _, told = resolved(product, did, publicKeyFormat="JsonWebKey2020")
     assert told["didDocument"]["verificationMethod"][0]["publicKeyJwk"]["crv"] == "Ed25519"
+
+
+def test_a_did_jwk_resolves_to_its_document(product: Client) -> None:
+    key = PrivateKey.generate("P-256").public_key
+    did = did_jwk(key)
+    status, told = resolved(product, did)
+    assert (status, told["didDocument"]) == (200, jwk_document(did))
+    status, told = resolved(product, f"{did}#0")
+    assert (status, told["didDocument"]["publicKeyJwk"]) == (200, key.jwk())
+    for identifier, expected, member in (
+        (f"{did}#1", "notFound", "didDereferencingMetadata"),
+        ("did:jwk:e30", "invalidDid", "didResolutionMetadata"),
+        ("did:jwk:%21", "invalidDid", "didResolutionMetadata"),
+        ("did:jwk:", "invalidDid", "didResolutionMetadata"),
+    ):
+        status, told = resolved(product, identifier)
+        assert status in (400, 404)
+        assert told[member]["error"] == expected, identifier
 
 
 def test_resolution_names_its_errors(product: Client) -> None:

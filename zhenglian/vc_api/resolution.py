@@ -1,4 +1,4 @@
-"""DID resolution over HTTP for did:key (DID Resolution 0.3, the did:key method's own errors).
+"""DID resolution over HTTP for did:key and did:jwk (DID Resolution 0.3, did:key's own errors).
 
 Resolves what a name says by itself and nothing that would have to be fetched. The answer is a
 resolution result: document, metadata, and the error that the did:key method names.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from credentials.did_jwk import jwk_document
 from credentials.dids import (
     ASSERTION,
     AUTHENTICATION,
@@ -55,6 +56,9 @@ _LONG: Final = frozenset({bytes.fromhex("9024")})
 """ML-DSA-44, whose draft spells keys in base64url. All others are spelt in base58btc."""
 
 
+_JWK: Final = "did:jwk:"
+
+
 class _Failed(Exception):
     """Resolution ends with an error that the method names."""
 
@@ -85,6 +89,8 @@ def _result(is_url: bool, document: dict[str, Any], metadata: dict[str, str]) ->
 
 
 def _resolve(did: str, options: Mapping[str, str]) -> dict[str, Any]:
+    if did.startswith(_JWK):
+        return _jwk(did)
     key = _key(did)
     return _document(did, key, _format(options, key))
 
@@ -94,6 +100,8 @@ def _dereference(url: str, options: Mapping[str, str]) -> dict[str, Any]:
         did, fragment = split_key_url(url)
     except DidMalformed:
         raise _Failed("invalidDidUrl") from None
+    if did.startswith(_JWK):
+        return _method(url, _jwk(did))
     key = _key(did)
     wanted = _format(options, key)
     try:
@@ -104,6 +112,21 @@ def _dereference(url: str, options: Mapping[str, str]) -> dict[str, Any]:
         raise _Failed("invalidDidUrl") from None
     found: dict[str, Any] = _document(did, key, wanted)["verificationMethod"][0]
     return {"@context": DID_CONTEXT, **found}
+
+
+def _jwk(did: str) -> dict[str, Any]:
+    """The document of a did:jwk, whose one key has one form."""
+    try:
+        return jwk_document(did)
+    except DidMalformed:
+        raise _Failed("invalidDid") from None
+
+
+def _method(url: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    for method in document["verificationMethod"]:
+        if method["id"] == url:
+            return {"@context": document["@context"], **method}
+    raise _Failed("notFound", 404)
 
 
 def _key(did: str) -> PublicKey:
