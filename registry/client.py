@@ -1,8 +1,10 @@
 """A client of the registry that believes nothing.
 
 Every checkpoint must bear the quorum of the pinned genesis; every entry and proof must lead to
-such a checkpoint, else RegistryMisbehaved. So the addresses may be anybody's: several can be
-given, and the next is asked when one does not answer.
+such a checkpoint, else RegistryMisbehaved. No proof is handed out without the checkpoint under
+which it was checked. So the addresses may be anybody's, a sequencer's or a node's: several can be
+given; of what they show, the newest verified state counts, and what one does not have, or has
+wrong, is asked of the next.
 
 What a server can do to its client: not answer, answer with an older state (the time in what is
 returned shows it), or deny that it has an entry. None of that is ever returned as proof.
@@ -11,11 +13,14 @@ returned shows it), or deny that it has an entry. None of that is ever returned 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from functools import partial
+from itertools import groupby
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 import rfc8785
@@ -27,33 +32,34 @@ from registry.errors import (
     ChainClosed,
     EntriesDuplicate,
     EntryUnknown,
+    QuorumMissing,
     RegistryError,
     RegistryMisbehaved,
     RegistryUnreachable,
     SubmissionRefused,
+    TileMissing,
 )
 from registry.genesis import Genesis
-from registry.merkle import inclusion_proof, verify_inclusion
 from registry.policy import CosignedCheckpoint
 from registry.proofs import TlogProof
+from registry.remote import TileCache, remote_view
 from registry.submission import CONTENT_TYPE, seal
-from registry.tiles import (
-    WIDTH,
-    CompactProof,
-    Tile,
-    TileReader,
-    check_bundle,
-    parse_tile,
-    width_at,
-)
+from registry.tiles import WIDTH, Tile
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import MAX_BUNDLE_BYTES
 from registry.trust.load import MAX_LIST_BYTES
+from registry.view import LogView
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a bundle of 256 entries of 8 KiB takes 2 MiB
 MAX_EPOCHS: Final = 64  # closed chains that are followed in one submission
 _NOT_FOUND: Final = 404
+_KEPT_VIEWS: Final = 4
+_PAGE_TILES: Final = 256  # tiles fetched ahead for many proofs
+_AT_ONCE: Final = 4  # requests
+
+_T = TypeVar("_T")
+_Answer = tuple[int, bytes]  # status, body
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,14 @@ class Cosigned:
         return self.main.data.decode()
 
 
+@dataclass(frozen=True)
+class Proofs:
+    """Compact proofs by index, and the cosigned state under which each of them was checked."""
+
+    under: Cosigned
+    proofs: Mapping[int, bytes]
+
+
 def utc_now() -> datetime:
     """The clock at the edge."""
     return datetime.now(UTC)
@@ -110,6 +124,12 @@ class RegistryClient:
         self.urls: Final = (urls,) if isinstance(urls, str) else tuple(urls)
         self.genesis: Final = genesis
         self._now = now
+        self._best = self.urls[0] if self.urls else ""  # showed the newest state
+        self._tiles: Final = TileCache()
+        self._views: dict[tuple[str, str, int, bytes], LogView] = {}
+        self._pool: Final = ThreadPoolExecutor(
+            len(self.urls) + _AT_ONCE, thread_name_prefix="registry client"
+        )
         # No proxies or netrc from the environment: who is asked is what was configured.
         self._http = httpx.Client(
             transport=transport,
@@ -121,6 +141,7 @@ class RegistryClient:
 
     def close(self) -> None:
         """End the connections."""
+        self._pool.shutdown(wait=True)
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -131,8 +152,9 @@ class RegistryClient:
 
     # Transport
 
-    def _send(
+    def _ask(
         self,
+        url: str,
         method: str,
         path: str,
         *,
@@ -140,35 +162,87 @@ class RegistryClient:
         content_type: str | None = None,
         limit: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, bytes]:
-        """Ask one address after the other. Raises what kept the last one from answering."""
-        trouble: RegistryError = RegistryUnreachable(reason="no address is configured")
+        """Status and body of one address; raises RegistryUnreachable, RegistryMisbehaved."""
         headers = {"Content-Type": content_type} if content_type else {}
+        try:
+            with self._http.stream(
+                method, f"{url.rstrip('/')}/{path}", content=content, headers=headers
+            ) as answer:
+                body = read_answer(answer, limit)
+        except AnswerUnfit as error:
+            raise RegistryMisbehaved(reason=error.reason) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RegistryUnreachable(reason=type(error).__name__) from error
+        if answer.status_code >= 500:
+            raise RegistryUnreachable(reason=f"HTTP {answer.status_code}: {_said(body)[1]}")
+        return answer.status_code, body
+
+    def _send(self, method: str, path: str, *, content: bytes, content_type: str) -> _Answer:
+        """Hand something in: to one address after the other, until one takes such things.
+
+        Nodes take none, and a sequencer that stands by says so.
+        """
+        trouble: RegistryError = RegistryUnreachable(reason="no address is configured")
         for url in self.urls:
             try:
-                with self._http.stream(
-                    method, f"{url.rstrip('/')}/{path}", content=content, headers=headers
-                ) as answer:
-                    body = read_answer(answer, limit)
-            except AnswerUnfit as error:
-                trouble = RegistryMisbehaved(reason=error.reason)
+                status, body = self._ask(
+                    url, method, path, content=content, content_type=content_type
+                )
+            except (RegistryUnreachable, RegistryMisbehaved) as error:
+                trouble = error
                 continue
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                trouble = RegistryUnreachable(reason=type(error).__name__)
+            if status in (404, 405) and not _is_refusal(body):
+                trouble = RegistryUnreachable(reason="only nodes answer, which take in nothing")
                 continue
-            if answer.status_code >= 500:
-                reason = f"HTTP {answer.status_code}: {_said(body)[1]}"
-                trouble = RegistryUnreachable(reason=reason)
-                continue
-            return answer.status_code, body
+            return status, body
         raise trouble
 
-    def _get(self, origin: str, path: str, *, limit: int = MAX_ANSWER_BYTES) -> bytes:
-        status, body = self._send("GET", path, limit=limit)
+    def _fetch(self, url: str, origin: str, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes:
+        """What one address has under a path; raises EntryUnknown for 404."""
+        status, body = self._ask(url, "GET", path, limit=limit)
         if status == _NOT_FOUND:
             raise EntryUnknown(origin=origin)
         if status != 200:
             raise RegistryMisbehaved(reason=f"HTTP {status} for {path}")
         return body
+
+    def _first(self, read: Callable[[str], _T]) -> _T:
+        """What the first address gives that can give it, verified by `read`.
+
+        The one that showed the newest state is asked first. Raises the gravest of what kept them.
+        """
+        return self._collect(read, 1)[0]
+
+    def _all(self, read: Callable[[str], _T]) -> list[_T]:
+        """What every address gives that can give it; the same errors when none can."""
+        return self._collect(read, len(self.urls))
+
+    def _collect(self, read: Callable[[str], _T], count: int) -> list[_T]:
+        troubles: list[RegistryError] = []
+        found: list[_T] = []
+
+        def attempt(url: str) -> _T | RegistryError:
+            try:
+                return read(url)
+            except RegistryError as error:
+                return error
+
+        urls = sorted(self.urls, key=lambda url: url != self._best)
+        several = count > 1 and len(urls) > 1
+        for got in self._pool.map(attempt, urls) if several else map(attempt, urls):
+            if isinstance(got, RegistryError):
+                troubles.append(got)
+                continue
+            found.append(got)
+            if len(found) >= count:
+                break
+        if not found:
+            unreachable = RegistryUnreachable(reason="no address is configured")
+            raise min(troubles, key=_gravity, default=unreachable)
+        return found
+
+    def _get(self, origin: str, path: str, *, limit: int = MAX_ANSWER_BYTES) -> bytes:
+        return self._first(lambda url: self._fetch(url, origin, path, limit))
 
     # Writing
 
@@ -247,18 +321,32 @@ class RegistryClient:
     def cosigned(self, origin: str | None = None) -> Cosigned:
         """The newest state of a chain (default: the main one) that a quorum has cosigned.
 
-        Raises EntryUnknown while there is none, QuorumMissing, RegistryMisbehaved.
+        All addresses are asked; the newest that verifies counts. Raises EntryUnknown while there
+        is none, QuorumMissing, RegistryMisbehaved.
         """
         main = self.genesis.origin
         if origin is None or origin == main:
-            with _unverified():
-                note = self._get(main, f"{main}/checkpoint")
-                checkpoint = self.genesis.policy.check(note, origin=main, now=self._seconds())
-            return Cosigned(main, checkpoint.size, checkpoint.root, _time(checkpoint), checkpoint)
-        return self._side(origin, "")
+            return self._newest(self._main)
+        return self._newest(lambda url: self._side(url, origin, ""))
 
-    def _side(self, origin: str, query: str) -> Cosigned:
-        data = self._get(origin, f"{origin}/cosigned{query}")
+    def _newest(self, read: Callable[[str], Cosigned]) -> Cosigned:
+        def shown(url: str) -> tuple[str, Cosigned]:
+            return url, read(url)
+
+        self._best, state = max(
+            self._all(shown), key=lambda one: (one[1].main.size, one[1].time, one[1].size)
+        )
+        return state
+
+    def _main(self, url: str) -> Cosigned:
+        main = self.genesis.origin
+        with _unverified():
+            note = self._fetch(url, main, f"{main}/checkpoint")
+            checkpoint = self.genesis.policy.check(note, origin=main, now=self._seconds())
+        return Cosigned(main, checkpoint.size, checkpoint.root, _time(checkpoint), checkpoint)
+
+    def _side(self, url: str, origin: str, query: str) -> Cosigned:
+        data = self._fetch(url, origin, f"{origin}/cosigned{query}")
         with _unverified():
             proof = TlogProof.parse(data)
             entry = parse_entry(proof.extra or b"")
@@ -273,6 +361,36 @@ class RegistryClient:
         main = found.checkpoint
         root = decode_digest(entry["root"], 32)
         return Cosigned(origin, entry["size"], root, _time(main), main, entry, proof)
+
+    def _view(self, url: str, state: Cosigned) -> LogView:
+        """The chain at an address, under a verified state."""
+        key = (url, state.origin, state.size, state.root)
+        held = self._views.get(key)
+        if held is None:
+
+            def fetch(path: str) -> bytes:
+                return self._fetch(url, state.origin, path)
+
+            held = remote_view(state.origin, state.size, state.root, fetch, self._tiles)
+            while len(self._views) >= _KEPT_VIEWS:
+                del self._views[next(iter(self._views))]
+            self._views[key] = held
+        return held
+
+    def _read(self, state: Cosigned, read: Callable[[LogView], _T]) -> _T:
+        """What `read` makes of the chain under `state`, from the first address that can."""
+
+        def attempt(url: str) -> _T:
+            try:
+                with _unverified():
+                    return read(self._view(url, state))
+            except RegistryMisbehaved:
+                # What was fetched and kept may be what is wrong.
+                self._views.clear()
+                self._tiles.drop(state.origin)
+                raise
+
+        return self._first(attempt)
 
     def _seconds(self) -> int:
         return int(self._now().timestamp())
@@ -296,62 +414,98 @@ class RegistryClient:
         state = under or self.cosigned(origin)
         if not 0 <= start <= end <= state.size:
             raise EntryUnknown(origin=origin)
-        tiles = _Tiles(self, state)
-        found: list[Entry] = []
-        for index in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
-            leaves = tiles.proved_leaves(index)
-            bundle = Tile(Tile.ENTRIES, index, len(leaves))
-            data = self._get(origin, f"{origin}/{bundle.path}")
-            first = index * WIDTH
-            with _unverified():
-                rows = check_bundle(bundle, data, leaves)
-                found += [
-                    parse_entry(raw)
-                    for raw in rows[max(start - first, 0) : max(min(end - first, WIDTH), 0)]
-                ]
-        return found
+        return self._read(
+            state, lambda view: [parse_entry(raw) for raw in view.iterate(start, end)]
+        )
+
+    def proofs(
+        self, origin: str, indices: Iterable[int], *, under: Cosigned | None = None
+    ) -> Proofs:
+        """The compact anchor proofs of many entries, checked against one cosigned state.
+
+        Of a tile that many proofs are asked of, all are made at once. Raises EntryUnknown while
+        one of them is not under a cosigned checkpoint.
+        """
+        state = under or self.cosigned(origin)
+        wanted = sorted(set(indices))
+        if wanted and not 0 <= wanted[0] <= wanted[-1] < state.size:
+            raise EntryUnknown(origin=origin)
+        found: dict[int, bytes] = {}
+        pages = groupby(wanted, key=lambda index: index // (WIDTH * _PAGE_TILES))
+        for page in [list(group) for _, group in pages]:
+            self._prefetch(state, page)
+            found |= self._read(state, partial(_compact_proofs, page))
+        return Proofs(state, found)
+
+    def _prefetch(self, state: Cosigned, indices: Sequence[int]) -> None:
+        """Fetch the tiles of many proofs at once; what is wrong with one, its reader finds."""
+        numbers = sorted({index // WIDTH for index in indices})
+        tiles = [Tile(0, number) for number in numbers if (number + 1) * WIDTH <= state.size]
+        missing = [tile for tile in tiles if self._tiles.get(state.origin, tile) is None]
+        if len(missing) < 2:
+            return
+
+        def fetch(tile: Tile) -> bytes | None:
+            try:
+                return self._fetch(self._best, state.origin, f"{state.origin}/{tile.path}")
+            except RegistryError:
+                return None
+
+        for tile, data in zip(missing, self._pool.map(fetch, missing), strict=True):
+            if data is not None:
+                self._tiles.put(state.origin, tile, data)
 
     def compact_proof(self, origin: str, index: int) -> bytes:
         """The compact anchor proof of an entry, checked against the cosigned chain.
 
+        For a presentation, whose reader holds a trust bundle; `proofs` gives the state, too.
         Raises EntryUnknown while the entry is not under a cosigned checkpoint.
         """
-        state = self.cosigned(origin)
-        if not 0 <= index < state.size:
-            raise EntryUnknown(origin=origin)
-        leaves = _Tiles(self, state).proved_leaves(index // WIDTH)
-        return CompactProof.build(index, leaves).encode()
+        return self.proofs(origin, [index]).proofs[index]
 
     def long_proof(self, origin: str, index: int) -> bytes:
         """The long proof of an entry (see `registry.trust.anchors`), checked.
 
         Raises EntryUnknown while the entry is not under a cosigned checkpoint.
         """
-        state = self._side(origin, f"?covering={index}")
-        if state.entry is None or state.proof is None or not 0 <= index < state.size:
+        state = self._first(lambda url: self._side(url, origin, f"?covering={index}"))
+        entry, side = state.entry, state.proof
+        if entry is None or side is None or not 0 <= index < state.size:
             raise EntryUnknown(origin=origin)
-        tiles = _Tiles(self, state)
-        leaf = tiles.proved_leaves(index // WIDTH)[index % WIDTH]
-        proof = LongProof.build(index, tiles.path(index), state.entry, state.proof)
-        with _unverified():
+
+        def build(view: LogView) -> LongProof:
+            [leaf] = view.leaf_hashes(index, index + 1)
+            path = view.inclusion_proof(index, state.size)
+            proof = LongProof.build(index, path, entry, side)
             proof.verify(self.genesis, origin, leaf, now=self._seconds())
-        return proof.encode()
+            return proof
+
+        return self._read(state, build).encode()
 
     def trust_bundle(self) -> bytes:
         """The newest trust bundle, verified; load it with `TrustBundle.load`."""
-        data = self._get(self.genesis.origin, "bundle", limit=MAX_BUNDLE_BYTES)
-        with _unverified():
-            TrustBundle.load(data, self.genesis, now=self._now())
-        return data
+
+        def read(url: str) -> tuple[TrustBundle, bytes]:
+            data = self._fetch(url, self.genesis.origin, "bundle", MAX_BUNDLE_BYTES)
+            with _unverified():
+                return TrustBundle.load(data, self.genesis, now=self._now()), data
+
+        if len(self.urls) > 1:
+            self.cosigned()  # finds out who is ahead
+        return self._first(read)[1]
 
     def status_list(self, digest: str) -> dict[str, Any]:
         """A status list credential by its digest. Raises EntryUnknown."""
-        data = self._get("status-lists", f"status-lists/{digest}", limit=MAX_LIST_BYTES)
-        with _unintelligible():
-            document = json.loads(data)
-            if not isinstance(document, dict) or document_digest(document) != digest:
-                raise RegistryMisbehaved(reason="a status list with another digest")
-            return document
+
+        def read(url: str) -> dict[str, Any]:
+            data = self._fetch(url, "status-lists", f"status-lists/{digest}", MAX_LIST_BYTES)
+            with _unintelligible():
+                document = json.loads(data)
+                if not isinstance(document, dict) or document_digest(document) != digest:
+                    raise RegistryMisbehaved(reason="a status list with another digest")
+                return document
+
+        return self._first(read)
 
     def status(self) -> dict[str, Any]:
         """What the registry says about itself: for people, proved by nothing."""
@@ -372,46 +526,15 @@ class RegistryClient:
             return told
 
 
-class _Tiles:
-    """Tiles of one cosigned tree; what leaves it was proved to belong to the tree's root."""
-
-    def __init__(self, client: RegistryClient, state: Cosigned) -> None:
-        self._client = client
-        self._state = state
-        self._held: dict[Tile, list[bytes]] = {}
-
-    def _hashes(self, tile: Tile) -> Sequence[bytes]:
-        if tile not in self._held:
-            data = self._client._get(self._state.origin, f"{self._state.origin}/{tile.path}")
-            with _unverified():
-                self._held[tile] = parse_tile(tile, data)
-        return self._held[tile]
-
-    def path(self, index: int) -> list[bytes]:
-        """The inclusion path of an entry; unproved until it is verified."""
-        return inclusion_proof(index, self._state.size, TileReader(self._state.size, self._hashes))
-
-    def proved_leaves(self, index: int) -> Sequence[bytes]:
-        """The leaf hashes of a level-0 tile, proved."""
-        width = width_at(0, index, self._state.size)
-        leaves = self._hashes(Tile(0, index, width))
-        first = index * WIDTH
-        with _unverified():
-            # All other hashes of the tile enter the path of its first leaf: one proof for all.
-            path = self.path(first)
-            verify_inclusion(first, self._state.size, leaves[0], path, self._state.root)
-        return leaves
-
-
 @contextmanager
 def _unverified() -> Iterator[None]:
     """What does not verify is the server's fault; what is missing or unreachable is not."""
-    from registry.errors import QuorumMissing
-
     try:
         yield
     except (RegistryUnreachable, RegistryMisbehaved, EntryUnknown, QuorumMissing):
         raise
+    except TileMissing as error:
+        raise EntryUnknown(origin=str(error.params["path"])) from error
     except RegistryError as error:
         raise RegistryMisbehaved(reason=f"{error.code}: {error}") from error
 
@@ -428,6 +551,23 @@ def _time(checkpoint: CosignedCheckpoint) -> datetime:
     if checkpoint.time is None:  # a genesis always demands a quorum
         raise RegistryMisbehaved(reason="a checkpoint that nobody cosigned")
     return checkpoint.time
+
+
+def _compact_proofs(indices: Sequence[int], view: LogView) -> dict[int, bytes]:
+    return view.compact_proofs(indices)
+
+
+def _gravity(error: RegistryError) -> int:
+    """Misbehaviour first: it must not hide behind an address that is only silent."""
+    order = (RegistryMisbehaved, QuorumMissing, EntryUnknown, RegistryUnreachable)
+    return next((rank for rank, kind in enumerate(order) if isinstance(error, kind)), -1)
+
+
+def _is_refusal(body: bytes) -> bool:
+    try:
+        return "error" in json.loads(body)
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _said(body: bytes) -> tuple[str, str]:

@@ -316,6 +316,18 @@ def compact_proofs(tile_index: int, tile_leaves: Sequence[bytes]) -> list[Compac
     return [CompactProof.from_tree(first + leaf, tree) for leaf in range(WIDTH)]
 
 
+def encode_compact_proofs(tile_index: int, tree: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """The encoded proofs of all leaves of a full level-0 tile, from its `tree_of`.
+
+    Neighbours share the upper part of their paths, so it is put together once, from the top.
+    """
+    paths = [b""]
+    for row in reversed(tree[:HEIGHT]):
+        paths = [row[node ^ 1] + paths[node >> 1] for node in range(len(row))]
+    first = tile_index * WIDTH
+    return [index.to_bytes(INDEX_BYTES, "big") + path for index, path in enumerate(paths, first)]
+
+
 def check_bundle(bundle: Tile, data: bytes, leaves: Sequence[bytes]) -> list[bytes]:
     """The entries of `bundle`, checked against the leaf hashes of its level-0 tile.
 

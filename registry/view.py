@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final, Protocol
 
 from registry import merkle
@@ -27,6 +28,7 @@ from registry.tiles import (
     TileStack,
     check_bundle,
     encode_bundle,
+    encode_compact_proofs,
     parse_tile,
     tree_of,
     width_at,
@@ -34,6 +36,7 @@ from registry.tiles import (
 
 _Tree = Sequence[Sequence[bytes]]
 
+_MANY: Final = 16  # proofs of one tile, from which on all of them are made at once
 _CACHED_TILES: Final = 1024  # 511 hashes each: about 40 MiB
 
 
@@ -257,6 +260,27 @@ class LogView:
         if width_at(0, tile, size) < WIDTH:
             return CompactProof(index)
         return CompactProof.from_tree(index, self._tree(Tile(0, tile)))
+
+    def compact_proofs(self, indices: Sequence[int]) -> dict[int, bytes]:
+        """The encoded compact proofs of many entries, given in order, in the tree of all."""
+        found: dict[int, bytes] = {}
+        for tile, group in groupby(indices, key=lambda index: index // WIDTH):
+            wanted = list(group)
+            self._check_range("Entry", wanted[0], wanted[-1] + 1)
+            if width_at(0, tile, self.size) < WIDTH:
+                found.update((index, CompactProof(index).encode()) for index in wanted)
+                continue
+            tree = self._tree(Tile(0, tile))
+            if len(wanted) < _MANY:
+                for index in wanted:
+                    found[index] = CompactProof.from_tree(index, tree).encode()
+                continue
+            whole = encode_compact_proofs(tile, tree)
+            if len(wanted) == WIDTH:
+                found.update(zip(wanted, whole, strict=True))
+            else:
+                found.update((index, whole[index % WIDTH]) for index in wanted)
+        return found
 
 
 def load_edge(store: Record, files: TileSource) -> TileStack:

@@ -20,7 +20,7 @@ from registry.errors import (
     SubmissionRefused,
 )
 from registry.merkle import leaf_hash
-from registry.simulator import URL, Consortium, Party
+from registry.simulator import CLIENT, SEQUENCER, URL, Consortium, Party, node_url
 from registry.tiles import decode_bundle, encode_bundle
 from registry.trust import LongProof
 
@@ -271,3 +271,75 @@ def test_a_misbehaving_address_is_left_for_the_next(world: World) -> None:
         now=lambda: chain.now,
     ) as client:
         assert client.cosigned().size == chain.client.cosigned().size
+
+
+def test_many_proofs_come_with_the_state_they_were_checked_under(world: World) -> None:
+    chain, _, entries = world
+    origin = chain.genesis.identity_origin
+    found = chain.client.proofs(origin, [*range(301), 5])
+    assert found.under.size == 301
+    assert found.under.main.cosigners.keys() == chain.nodes.keys()
+    assert list(found.proofs) == list(range(301))
+    bundle = chain.bundle()
+    for index in (0, 77, 255, 256, 299):
+        assert found.proofs[index] == chain.client.compact_proof(origin, index)
+        place = bundle.anchor(origin, entries[index].leaf_hash, found.proofs[index])
+        assert place.index == index
+    few = chain.client.proofs(origin, [3, 299], under=found.under)
+    assert few.proofs == {index: found.proofs[index] for index in (3, 299)}
+    with pytest.raises(EntryUnknown):
+        chain.client.proofs(origin, [0, 301])
+
+
+def test_what_one_address_spoils_another_gives(world: World) -> None:
+    chain, _, entries = world
+    origin = chain.genesis.identity_origin
+    transport = Meddling(chain.transport)
+    transport.where, transport.change = "/tile/", flip
+
+    def spoiled_by_the_registry(request: httpx.Request) -> httpx.Response:
+        honest = request.url.host != "registry.invalid"
+        return (chain.transport if honest else transport).handle_request(request)
+
+    with RegistryClient(
+        [URL, node_url(next(iter(chain.nodes)))],
+        chain.genesis,
+        transport=httpx.MockTransport(spoiled_by_the_registry),
+        now=lambda: chain.now,
+    ) as client:
+        assert client.entries(origin, 0, 300) == entries
+        assert client.proofs(origin, range(300)).proofs.keys() == set(range(300))
+
+
+def test_the_newest_state_that_verifies_counts(tmp_path: Path) -> None:
+    with Consortium(tmp_path) as chain:
+        issuer = chain.add_issuer()
+        ahead, behind, *_ = chain.nodes
+        chain.part([behind], [SEQUENCER, CLIENT, *list(chain.nodes)[2:], ahead])
+        origin = chain.genesis.identity_origin
+        entry = anchor_entry(issuer.did, os.urandom(32))
+        chain.client.submit(origin, [entry], issuer.key, issuer.key_url)
+        assert chain.settle()
+        chain.heal()
+        with chain.client_of(behind, ahead) as client:
+            assert client.cosigned(origin).size == 2
+            assert client.entries(origin, 0, 1) == [entry]
+            assert client.cosigned().root == chain.client.cosigned().root
+
+
+def test_everything_can_be_read_from_a_node_alone(world: World) -> None:
+    chain, issuer, entries = world
+    origin = chain.genesis.identity_origin
+    with chain.client_of(*chain.nodes) as client:
+        assert client.entries(origin, 0, 300) == entries
+        assert client.cosigned(origin).root == chain.client.cosigned(origin).root
+        assert client.lookup(origin, entries[17].leaf_hash) == 17
+        assert client.compact_proof(origin, 3) == chain.client.compact_proof(origin, 3)
+        assert client.long_proof(origin, 299) == chain.client.long_proof(origin, 299)
+        assert client.trust_bundle() == chain.client.trust_bundle()
+        assert client.blocks() == chain.client.blocks()
+        assert client.status()["main"] == chain.client.status()["main"]
+        with pytest.raises(RegistryUnreachable):
+            client.submit(
+                origin, [anchor_entry(issuer.did, os.urandom(32))], issuer.key, issuer.key_url
+            )

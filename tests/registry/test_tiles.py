@@ -20,6 +20,7 @@ from registry.merkle import (
 )
 from registry.tiles import (
     COMPACT_PROOF_BYTES,
+    WIDTH,
     CompactProof,
     Tile,
     TileReader,
@@ -29,9 +30,11 @@ from registry.tiles import (
     compact_proofs,
     decode_bundle,
     encode_bundle,
+    encode_compact_proofs,
     encode_index,
     parse_tile,
     tiles_of,
+    tree_of,
     width_at,
 )
 
@@ -227,3 +230,10 @@ def test_compact_proof_of_another_length_is_refused(data: bytes) -> None:
 def test_compact_proof_beyond_its_index_is_refused() -> None:
     with pytest.raises(ProofMalformed):
         CompactProof(1 << 40)
+
+
+def test_all_proofs_of_a_tile_at_once_are_those_of_its_leaves() -> None:
+    leaves = [leaf_hash(bytes([n])) for n in range(WIDTH)]
+    assert encode_compact_proofs(7, tree_of(leaves)) == [
+        proof.encode() for proof in compact_proofs(7, leaves)
+    ]
