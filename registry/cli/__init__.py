@@ -2,6 +2,8 @@
 
 import typer
 
+from registry.cli.chains import build_chain_app
+from registry.cli.contracts import build_contract_app
 from registry.cli.governing import add_governing
 from registry.cli.network import add_network
 from registry.cli.nodes import build_node_app
@@ -16,4 +18,6 @@ def build_app(_: Texts) -> typer.Typer:
     add_governing(app, _)
     add_reading(app, _)
     app.add_typer(build_node_app(_), name="node")
+    app.add_typer(build_contract_app(_), name="contract")
+    app.add_typer(build_chain_app(_), name="chain")
     return app

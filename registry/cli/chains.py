@@ -1,0 +1,205 @@
+"""`zl registry chain list|add|roll`: side chains of a running network."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from credentials.dids import key_url
+from credentials.keys import PrivateKey
+from registry.chain import log_signer
+from registry.cli.network import OPERATOR
+from registry.cli.shared import connect, home, print_json, say, unlock, utc_now
+from registry.client import RegistryClient
+from registry.entries import Entry, Purpose, is_slug, make_entry
+from registry.errors import OriginUnknown
+from registry.founding import BATCH_INTERVAL_MS, BATCH_SIZE, MAX_ANCHOR_DELAY_S
+from registry.keyring import add_key, load_keys
+from registry.trust import SideChain, TrustBundle
+from schemas.texts import Texts
+
+
+def build_chain_app(_: Texts) -> typer.Typer:
+    """`zl registry chain …`."""
+    app = typer.Typer(
+        help=_("Side chains: register one, or begin its next epoch."), no_args_is_help=True
+    )
+    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
+    passphrase = Annotated[
+        Path | None,
+        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
+    ]
+    url = Annotated[
+        list[str] | None,
+        typer.Option(
+            "--registry",
+            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
+        ),
+    ]
+    genesis_file = Annotated[
+        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
+    ]
+    interval_option = Annotated[
+        int | None,
+        typer.Option(
+            min=10, help=_("Milliseconds after which the main chain records it once it grew.")
+        ),
+    ]
+    size_option = Annotated[
+        int | None,
+        typer.Option(min=1, help=_("Waiting entries at which it is recorded at once.")),
+    ]
+    delay_option = Annotated[
+        int | None,
+        typer.Option(min=1, help=_("Seconds of waiting that are cause for alarm.")),
+    ]
+
+    def key_of(name: str, words: str | None) -> PrivateKey:
+        """The log key of a chain, made when there is none: it must be safe before it is named."""
+        held = load_keys(home(), words).get(name)
+        if held is not None:
+            return held
+        key = PrivateKey.generate("Ed25519")
+        add_key(home(), name, key, words)
+        return key
+
+    def register(
+        client: RegistryClient, name: str, words: str | None, json_: bool, **members: Any
+    ) -> None:
+        origin = f"{client.genesis.network}/{name}"
+        key = key_of(name, words)
+        entry: Entry = make_entry(
+            "chain", origin=origin, logKey=log_signer(origin, key).key.encode(), **members
+        )
+        operator = load_keys(home(), words)[OPERATOR]
+        receipt = client.submit(
+            client.genesis.origin, [entry], operator, key_url(operator.public_key)
+        )
+        if json_:
+            print_json({"index": receipt.indices[0], "entry": dict(entry.body)})
+        elif members["previous"] is None:
+            say(
+                _(
+                    "{origin} is registered as entry {index} of the main chain.",
+                    origin=origin,
+                    index=receipt.indices[0],
+                )
+            )
+        else:
+            say(
+                _(
+                    "{previous} is closed by entry {index} of the main chain; {origin} follows it.",
+                    previous=members["previous"],
+                    index=receipt.indices[0],
+                    origin=origin,
+                )
+            )
+
+    @app.command("list", help=_("The side chains, by the network's newest trust bundle."))
+    def list_(urls: url = None, genesis: genesis_file = None, json_: as_json = False) -> None:
+        with connect(urls, genesis) as client:
+            bundle = TrustBundle.load(client.trust_bundle(), client.genesis, now=utc_now())
+        if json_:
+            print_json(
+                {"chains": [_told(chain, bundle.size_of(o)) for o, chain in bundle.chains.items()]}
+            )
+            return
+        for origin, chain in bundle.chains.items():
+            say(
+                _(
+                    "{origin}: {purpose} of {scenario}, epoch {epoch}, {size} entries; "
+                    "recorded every {interval} ms or {batch} entries",
+                    origin=origin,
+                    purpose=chain.purpose,
+                    scenario=chain.scenario,
+                    epoch=chain.epoch,
+                    size=bundle.size_of(origin),
+                    interval=chain.batch_interval_ms,
+                    batch=chain.batch_size,
+                )
+            )
+            if chain.successor is not None:
+                say(_("  closed; {successor} follows it", successor=chain.successor))
+
+    @app.command(help=_("Register a side chain, for a scenario of its own."))
+    def add(
+        name: Annotated[str, typer.Argument(help=_("Short name of the chain."))],
+        scenario: Annotated[str, typer.Option(help=_("Scenario whose entries it takes."))],
+        purpose: Annotated[str, typer.Option(help=_("anchors, status or access."))] = "anchors",
+        interval: interval_option = BATCH_INTERVAL_MS,
+        size: size_option = BATCH_SIZE,
+        max_delay: delay_option = MAX_ANCHOR_DELAY_S,
+        urls: url = None,
+        genesis: genesis_file = None,
+        secret: passphrase = None,
+        json_: as_json = False,
+    ) -> None:
+        if not is_slug(name) or name == "main":
+            raise typer.BadParameter(name)
+        if purpose not in (Purpose.ANCHORS, Purpose.STATUS, Purpose.ACCESS):
+            raise typer.BadParameter(purpose)
+        words = unlock(_, home(), secret)
+        with connect(urls, genesis) as client:
+            register(
+                client,
+                name,
+                words,
+                json_,
+                purpose=purpose,
+                scenario=scenario,
+                batch={"interval": interval, "size": size},
+                maxAnchorDelay=max_delay,
+                epoch=1,
+                previous=None,
+            )
+
+    @app.command(help=_("Close a side chain and begin its next epoch; nothing on it is lost."))
+    def roll(
+        name: Annotated[str, typer.Argument(help=_("Short name of the chain."))],
+        interval: interval_option = None,
+        size: size_option = None,
+        max_delay: delay_option = None,
+        urls: url = None,
+        genesis: genesis_file = None,
+        secret: passphrase = None,
+        json_: as_json = False,
+    ) -> None:
+        words = unlock(_, home(), secret)
+        with connect(urls, genesis) as client:
+            bundle = TrustBundle.load(client.trust_bundle(), client.genesis, now=utc_now())
+            newest = bundle.origin_for(name)
+            if newest is None:
+                raise OriginUnknown(origin=f"{client.genesis.network}/{name}")
+            chain = bundle.chains[newest]
+            line = chain.line.removeprefix(client.genesis.network + "/")
+            register(
+                client,
+                f"{line}-{chain.epoch + 1}",
+                words,
+                json_,
+                purpose=chain.purpose,
+                scenario=chain.scenario,
+                batch={
+                    "interval": interval or chain.batch_interval_ms,
+                    "size": size or chain.batch_size,
+                },
+                maxAnchorDelay=max_delay or chain.max_anchor_delay_s,
+                epoch=chain.epoch + 1,
+                previous=newest,
+            )
+
+    return app
+
+
+def _told(chain: SideChain, size: int) -> dict[str, Any]:
+    return {
+        "origin": chain.origin,
+        "purpose": chain.purpose,
+        "scenario": chain.scenario,
+        "size": size,
+        "epoch": chain.epoch,
+        "previous": chain.previous,
+        "successor": chain.successor,
+        "batch": {"interval": chain.batch_interval_ms, "size": chain.batch_size},
+        "maxAnchorDelay": chain.max_anchor_delay_s,
+    }
