@@ -83,6 +83,37 @@ class NodeState:
         return self.task is not None and not self.task.done()
 
 
+def exchange(
+    node: NodeState,
+    link: NodeLink,
+    signed: SignedCheckpoint,
+    consistency: Callable[[int, int], Sequence[bytes]],
+) -> tuple[NoteSignature, ...]:
+    """Ask one witness to cosign `signed`; the lines of its own keys, those of others are ignored.
+
+    Moves `node.size` to what it has seen. Raises RegistryUnreachable, CosignatureMissing, NodeBusy.
+    """
+    for _ in range(_EXCHANGES):
+        if node.size > signed.size:
+            raise CosignatureMissing(
+                node=node.name, reason=f"it has seen a larger tree, of {node.size} entries"
+            )
+        proof = consistency(node.size, signed.size)
+        lines = [f"old {node.size}", *(encode_hash(sibling) for sibling in proof), "", ""]
+        status, body = link.add_checkpoint("\n".join(lines).encode() + signed.data)
+        if status == 200:
+            return tuple(lines_of(node.name, node.keys, signed, body))
+        said = body[:400].decode(errors="replace").strip()
+        if status != 409:
+            node.refused = status == _REFUSED
+            raise CosignatureMissing(node=node.name, reason=f"HTTP {status}: {said}")
+        try:
+            node.size = parse_decimal(said)
+        except ValueError as error:
+            raise CosignatureMissing(node=node.name, reason="HTTP 409, no size") from error
+    raise NodeBusy
+
+
 class Cosigning:
     """The rounds of one main chain."""
 
@@ -164,7 +195,7 @@ class Cosigning:
         before = node.error
         node.refused = False
         try:
-            lines = self._exchange(node, link, signed)
+            lines = exchange(node, link, signed, self._consistency)
         except RegistryError as error:
             node.error = str(error.params.get("reason", error))
             node.failures += 1
@@ -177,35 +208,6 @@ class Cosigning:
         node.error, node.cosigned_at, node.size = None, self._now(), signed.size
         node.failures, node.retry_at = 0, 0.0
         self._collect(node, signed, lines)
-
-    def _exchange(
-        self, node: NodeState, link: NodeLink, signed: SignedCheckpoint
-    ) -> tuple[NoteSignature, ...]:
-        for _ in range(_EXCHANGES):
-            if node.size > signed.size:
-                raise CosignatureMissing(
-                    node=node.name, reason=f"it has seen a larger tree, of {node.size} entries"
-                )
-            proof = self._consistency(node.size, signed.size)
-            lines = [f"old {node.size}", *(encode_hash(sibling) for sibling in proof), "", ""]
-            status, body = link.add_checkpoint("\n".join(lines).encode() + signed.data)
-            if status == 200:
-                return self._verified(node, signed, body)
-            said = body[:400].decode(errors="replace").strip()
-            if status != 409:
-                node.refused = status == _REFUSED
-                raise CosignatureMissing(node=node.name, reason=f"HTTP {status}: {said}")
-            try:
-                node.size = parse_decimal(said)
-            except ValueError as error:
-                raise CosignatureMissing(node=node.name, reason="HTTP 409, no size") from error
-        raise NodeBusy
-
-    def _verified(
-        self, node: NodeState, signed: SignedCheckpoint, body: bytes
-    ) -> tuple[NoteSignature, ...]:
-        """The lines of the node's own keys, at least one; those of others are ignored."""
-        return tuple(lines_of(node.name, node.keys, signed, body))
 
     def _collect(
         self, node: NodeState, signed: SignedCheckpoint, lines: tuple[NoteSignature, ...]

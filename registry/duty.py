@@ -24,6 +24,7 @@ from registry.chain import SequencerKeys
 from registry.cosigning import NodeLink
 from registry.errors import LeaseHeld, RegistryError, StandingBy
 from registry.genesis import Genesis
+from registry.outside import OutsidePolicies
 from registry.sequencer import INTERVAL_S, Sequencer
 from registry.standby import Standby, build_standby_app
 from registry.storage.lock import FolderLock
@@ -55,8 +56,10 @@ class Duty:
         links: Callable[[], Mapping[str, NodeLink]],
         now: Callable[[], datetime],
         interval: float = INTERVAL_S,
+        outside: OutsidePolicies | None = None,
     ) -> None:
-        """`places` is closed with this."""
+        """`places` is closed with this. `outside`: see `registry.outside`."""
+        self._outside = outside
         self._home = home
         self._genesis = genesis
         self._keys = keys
@@ -153,6 +156,7 @@ class Duty:
             links=self._links,
             now=self._now,
             places=self._places,
+            outside=self._outside,
         )
         try:
             app = build_app(sequencer)

@@ -24,6 +24,7 @@ from registry.errors import RegistryError
 from registry.genesis import Genesis
 from registry.log import Log
 from registry.note import Note, VerifierKey
+from registry.outside import Outside, OutsidePolicies
 from registry.reader import ChainReader
 from registry.storage.places import Places
 from registry.view import LogView
@@ -65,8 +66,12 @@ class Sequencer:
         links: Callable[[], Mapping[str, NodeLink]],
         now: Callable[[], datetime],
         places: Places | None = None,
+        outside: OutsidePolicies | None = None,
     ) -> None:
-        """`places` (which is left open) says where the chains are kept, by default in `home`."""
+        """`places` (which is left open) says where the chains are kept, by default in `home`.
+
+        `outside`: who is asked for cosignatures and copies beside the nodes of the genesis.
+        """
         self.genesis: Final = genesis
         self.chains: Final = Chains(home, genesis, keys, now=now, places=places)
         self._now = now
@@ -84,6 +89,20 @@ class Sequencer:
             catalogue=self.chains.catalogue,
             published=lambda origin: self.chains.log(origin).published(),
             document=self.chains.documents.get,
+        )
+        self._publishing = threading.Lock()
+        self._outside = (
+            Outside(
+                outside,
+                genesis,
+                views=self.reader.views,
+                published=lambda origin: self.chains.log(origin).published(),
+                log_keys=self._log_keys,
+                publish=self._publish,
+                now=now,
+            )
+            if outside is not None
+            else None
         )
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,6 +124,8 @@ class Sequencer:
         if self._thread is not None:
             self._thread.join()
         self._cosigning.close()
+        if self._outside is not None:
+            self._outside.close()
         self.chains.close()
 
     def _run(self, interval: float) -> None:
@@ -131,6 +152,8 @@ class Sequencer:
         """
         note = self.chains.tick(everything=everything)
         signed = open_checkpoint(note, self.genesis.origin, [self._log_key])
+        if self._outside is not None:
+            self._outside.offer(signed)
         cosigned = self.reader.cosigned()
         current = cosigned is not None and cosigned.size == signed.size
         behind = any(node.size < signed.size for node in self._cosigning.nodes.values())
@@ -145,9 +168,20 @@ class Sequencer:
         return self._cosigning.round(signed, timeout=timeout, again=again, patient=patient)
 
     def _publish(self, signed: SignedCheckpoint, note: Note) -> None:
-        whole = note.encode()
-        self.genesis.policy.check(whole, origin=signed.origin)
-        self.chains.main.publish(whole)
+        with self._publishing:
+            if self._outside is not None:
+                attached = self._outside.attach(signed, note)
+                if attached is None:
+                    return  # it is published when the outside quorum is there, too
+                note = attached
+            whole = note.encode()
+            self.genesis.policy.check(whole, origin=signed.origin)
+            self.chains.main.publish(whole)
+
+    def _log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
+        if origin == self.genesis.origin:
+            return self.genesis.log_keys
+        return self.chains.governance.chains[origin].log_keys
 
     # What it says of itself
 
@@ -168,6 +202,8 @@ class Sequencer:
             waited = self.chains.waited(chain.origin)
             if waited > chain.max_anchor_delay_s:
                 alarms.append(f"{chain.origin}: entries wait for {waited:.0f} s to be anchored")
+        if self._outside is not None:
+            alarms += self._outside.alarms()
         if self._failure is not None:
             alarms.insert(0, self._failure)
         return {
@@ -196,5 +232,6 @@ class Sequencer:
                 for chain in self.chains.governance.chains.values()
             ],
             "nodes": nodes,
+            "outside": self._outside.report(size) if self._outside is not None else [],
             "alarms": alarms,
         }

@@ -40,6 +40,7 @@ from registry.genesis import GenesisNode
 from registry.node import Node
 from registry.node_api import build_node_app
 from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
+from registry.outside import OutsidePolicies
 from registry.reading import Peers
 from registry.sequencer import Sequencer
 from registry.trust import TrustBundle
@@ -150,6 +151,7 @@ class Consortium:
         self.now = start
         self.transport: Final = AsgiTransport()
         self.url: Final = URL
+        self.outside: OutsidePolicies | None = None  # from the sequencer's next start on
         self._node_keys = {
             name: PrivateKey.from_seed("Ed25519", f"zhenglian simulator node {name}".encode())
             for name in nodes
@@ -208,6 +210,7 @@ class Consortium:
             self.keys.sequencer(self.genesis.network),
             links=lambda: self._links,
             now=lambda: self.now,
+            outside=self.outside,
         )
         self.transport.apps["registry.invalid"] = build_app(sequencer)
         return sequencer

@@ -13,6 +13,7 @@ from registry.cli.shared import (
     home,
     load_genesis,
     print_json,
+    read_bytes,
     read_json,
     say,
     unlock,
@@ -22,6 +23,9 @@ from registry.errors import FileUnreadable, RegistryExists
 from registry.founding import FoundingKeys, found_network
 from registry.genesis import GENESIS_FILE, GenesisNode
 from registry.keyring import has_keys, load_keys, save_keys
+from registry.limits import MAX_POLICY_BYTES
+from registry.outside import OutsidePolicies
+from registry.policy import Policy
 from registry.storage.places import Places
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
@@ -143,6 +147,14 @@ def add_network(app: typer.Typer, _: Texts) -> None:
             str | None,
             typer.Option("--address", help=_("URL at which others reach this process.")),
         ] = None,
+        witness_policy: Annotated[
+            Path | None,
+            typer.Option(help=_("Policy file (tlog-policy) of further witnesses to ask.")),
+        ] = None,
+        mirror_policy: Annotated[
+            Path | None,
+            typer.Option(help=_("Policy file (tlog-policy) of mirrors to push all chains to.")),
+        ] = None,
         json_: as_json = False,
     ) -> None:
         from registry.duty import Duty
@@ -171,6 +183,7 @@ def add_network(app: typer.Typer, _: Texts) -> None:
             links=NodeLinks(folder),
             now=utc_now,
             interval=max(interval, 0.01),
+            outside=outside_policies(witness_policy, mirror_policy),
         )
         address = folder / ADDRESS_FILE
 
@@ -195,6 +208,15 @@ def announce(_: Texts, as_json: bool, url: str) -> None:
         print_json({"listening": url})
     else:
         say(_("Listening on {url}. Ctrl-C ends it.", url=url))
+
+
+def outside_policies(witnesses: Path | None, mirrors: Path | None) -> OutsidePolicies | None:
+    """Who is asked beside the nodes. Raises FileUnreadable, PolicyMalformed."""
+    if witnesses is None and mirrors is None:
+        return None
+    read = [read_bytes(path, MAX_POLICY_BYTES) if path else None for path in (witnesses, mirrors)]
+    first, second = (Policy.parse(data) if data is not None else None for data in read)
+    return OutsidePolicies(first, second)
 
 
 def genesis_node(path: Path) -> GenesisNode:

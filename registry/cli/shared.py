@@ -69,6 +69,18 @@ def connect(urls: list[str] | None, genesis: Path | None) -> RegistryClient:
     return RegistryClient(found, load_genesis(genesis))
 
 
+def read_bytes(path: Path, limit: int) -> bytes:
+    """A file that somebody handed in, of at most `limit` bytes. Raises FileUnreadable."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise FileUnreadable(path=path, reason=os.strerror(error.errno or 0)) from error
+    if len(data) > limit:
+        raise FileUnreadable(path=path, reason="it is too large")
+    return data
+
+
 def read_json(path: Path) -> Any:
     """A small JSON file that somebody handed in, `-` for standard input."""
     try:

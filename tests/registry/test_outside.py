@@ -1,0 +1,173 @@
+"""Witnesses and mirrors beyond the nodes: asked, attached, and never in the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from registry.checkpoint import open_checkpoint
+from registry.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner
+from registry.outside import OutsidePolicies
+from registry.policy import Policy
+from registry.simulator import Consortium
+from registry.tlog_mirror import Mirror
+from registry.tlog_mirror_api import add_mirror_routes
+from registry.tlog_mirror_store import MirrorStore
+from registry.witness import Witness
+from registry.witness_api import add_witness_routes
+from registry.witness_store import WitnessStore
+
+W_ED = NoteSigner.from_seed("witness.example/w", b"\x01" * 32, ED25519_COSIGNATURE)
+W_PQ = NoteSigner.from_seed("witness.example/w", b"\x02" * 32, ML_DSA_44)
+M = NoteSigner.from_seed("mirror.example/m", b"\x03" * 32, ML_DSA_44)
+
+
+def policy(*lines: str, quorum: str = "none") -> Policy:
+    return Policy.parse("\n".join([*lines, f"quorum {quorum}", ""]).encode())
+
+
+WITNESSES = (
+    f"witness ed {W_ED.key.encode()} http://witness.invalid/w",
+    f"witness pq {W_PQ.key.encode()} http://witness.invalid/w",
+    f"witness nowhere {M.key.encode()}",
+)
+MIRRORS = (f"witness m {M.key.encode()} http://mirror.invalid/mirror",)
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.chain = Consortium(folder)
+        logs = {self.chain.genesis.origin: self.chain.genesis.log_keys}
+        governance = self.chain.sequencer.chains.governance
+        sides = {side.origin: side.log_keys for side in governance.chains.values()}
+        self.witness_store = WitnessStore(folder / "w.sqlite")
+        self.mirror_store = MirrorStore(folder / "m.sqlite")
+        self.witness = Witness(self.witness_store, [W_ED, W_PQ], logs)
+        self.mirror = Mirror(self.mirror_store, [M], {**logs, **sides})
+        self.up()
+
+    def up(self) -> None:
+        app = FastAPI()
+        add_witness_routes(app, self.witness, prefix="/w")
+        self.chain.transport.apps["witness.invalid"] = app
+        app = FastAPI()
+        add_mirror_routes(app, self.mirror)
+        self.chain.transport.apps["mirror.invalid"] = app
+
+    def down(self) -> None:
+        for host in ("witness.invalid", "mirror.invalid"):
+            self.chain.transport.apps.pop(host, None)
+
+    def ask(self, witnesses: Policy | None, mirrors: Policy | None) -> None:
+        self.chain.outside = OutsidePolicies(witnesses, mirrors, self.chain.transport)
+        self.chain.restart_sequencer()
+
+    def published(self) -> bytes:
+        note = self.chain.sequencer.chains.main.published()
+        assert note is not None
+        return note
+
+    def lines(self, *signers: NoteSigner) -> int:
+        ids = {(signer.key.name, signer.key.id) for signer in signers}
+        return sum((s.name, s.key_id) in ids for s in Note.parse(self.published()).signatures)
+
+    def close(self) -> None:
+        self.chain.close()
+        self.witness_store.close()
+        self.mirror_store.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+def wait_for(done: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_witnesses_and_mirrors_are_attached(world: World) -> None:
+    world.ask(policy(*WITNESSES), policy(*MIRRORS))
+    world.chain.add_issuer()
+    sequencer = world.chain.sequencer
+
+    def done() -> bool:
+        sequencer.step()
+        return world.lines(W_ED, W_PQ) == 2 and world.lines(M) == 1
+
+    wait_for(done)
+    # Whoever knows the genesis alone sees what he saw before.
+    genesis = world.chain.genesis
+    assert len(genesis.policy.check(world.published()).cosigners) == 4
+    found = policy(f"log {genesis.log_key}", *WITNESSES, quorum="pq").check(world.published())
+    assert found.cosigners.keys() == {"pq"}
+    report = sequencer.status()["outside"]
+    assert [(one["role"], one["lag"], one["error"]) for one in report] == [
+        ("witness", 0, None),
+        ("mirror", 0, None),
+    ]
+    # The mirror has every chain, and of the main chain what was cosigned.
+    digest = sha256(genesis.origin.encode()).hexdigest()
+    copy = open_checkpoint(
+        world.mirror.checkpoint(digest).body, genesis.origin, genesis.log_keys, [M.key]
+    )
+    assert copy.size == sequencer.chains.main.size
+
+
+def test_who_is_down_is_no_obstacle(world: World) -> None:
+    world.down()
+    world.ask(policy(*WITNESSES), policy(*MIRRORS))
+    world.chain.add_issuer()
+    sequencer = world.chain.sequencer
+    size = sequencer.chains.main.size
+    assert world.chain.genesis.policy.check(world.published()).size == size
+    wait_for(lambda: any("outside ed" in alarm for alarm in sequencer.status()["alarms"]))
+    world.up()
+
+    def done() -> bool:
+        sequencer.step()
+        return world.lines(W_ED, W_PQ) == 2
+
+    wait_for(done)
+
+
+def test_a_quorum_of_theirs_holds_publication(world: World) -> None:
+    before = world.chain.genesis.policy.check(world.published()).size
+    world.down()
+    world.ask(policy(*WITNESSES, quorum="ed"), None)
+    world.chain.add_issuer()
+    sequencer = world.chain.sequencer
+    assert sequencer.chains.main.size > before
+    assert world.chain.genesis.policy.check(world.published()).size == before
+    world.up()
+
+    def done() -> bool:
+        sequencer.step()
+        return world.chain.genesis.policy.check(world.published()).size > before
+
+    wait_for(done)
+    assert world.lines(W_ED, W_PQ) == 2
+
+
+def test_a_witness_that_lies_is_not_attached(world: World) -> None:
+    app = FastAPI()
+    stranger = Witness(
+        world.witness_store, [M], {world.chain.genesis.origin: world.chain.genesis.log_keys}
+    )
+    add_witness_routes(app, stranger, prefix="/w")
+    world.chain.transport.apps["witness.invalid"] = app
+    world.ask(policy(*WITNESSES), None)
+    world.chain.add_issuer()
+    sequencer = world.chain.sequencer
+    wait_for(lambda: sequencer.status()["outside"][0]["error"] is not None)
+    assert world.lines(M) == 0
