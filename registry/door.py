@@ -243,12 +243,14 @@ class Door:
             else:
                 permitted.append((caller, submission))
         for caller, submission in permitted:
+            log = self._logs[caller.origin]
+            rows = [entry.raw for entry in submission.entries]
+            leaves = [entry.leaf_hash for entry in submission.leaves]
+            tell = partial(self._sequenced, caller)
             try:
-                future = submit(self._logs[caller.origin], submission)
+                log.post(rows, submission.seal.raw, tell, leaves=leaves)
             except RegistryError as error:
                 self._finish(caller, error)
-            else:
-                future.add_done_callback(partial(self._sequenced, caller))
 
     def _judged(self, submission: Submission, chain: Progress) -> Added | None:
         """None for what may be added. Raises what `permit` raises."""
@@ -262,13 +264,11 @@ class Door:
             return found
         return None
 
-    def _sequenced(self, caller: _Caller, future: Future[Sequenced]) -> None:
-        error = future.exception()
-        if error is not None:
-            self._finish(caller, error)
-            return
-        answer = future.result()
-        self._finish(caller, Added(answer.indices, answer.repeated))
+    def _sequenced(self, caller: _Caller, answer: Sequenced | BaseException) -> None:
+        if isinstance(answer, Sequenced):
+            self._finish(caller, Added(answer.indices, answer.repeated))
+        else:
+            self._finish(caller, answer)
 
     def _finish(self, caller: _Caller, answer: Answer) -> None:
         self.gate.leave()
@@ -349,12 +349,7 @@ class Door:
         self._governance.permit(submission, at=at)
 
 
-def submit(log: Log, submission: Submission) -> Future[Sequenced]:
-    """Hand a submission that passed to its log."""
-    return log.submit([entry.raw for entry in submission.entries], submission.seal.raw)
-
-
 def append(log: Log, submission: Submission) -> Added:
-    """`submit`, and wait until it is durable."""
-    answer = submit(log, submission).result()
+    """Hand a submission that passed to its log, and wait until it is durable."""
+    answer = log.add([entry.raw for entry in submission.entries], submission.seal.raw)
     return Added(answer.indices, answer.repeated)

@@ -87,12 +87,16 @@ def _duplicates(leaves: Sequence[bytes], known: Container[bytes]) -> list[int]:
     return [i for i, leaf in enumerate(leaves) if leaf in known or first[leaf] != i]
 
 
+Tell = Callable[[Sequenced | BaseException], None]
+"""Called once, from the thread that commits; it must neither block nor raise."""
+
+
 @dataclass(frozen=True)
 class _Submission:
     entries: tuple[bytes, ...]  # with the trailer, if there is one
     leaves: tuple[bytes, ...]
     trailer: bool
-    future: Future[Sequenced]
+    tell: Tell
 
     @property
     def count(self) -> int:
@@ -256,12 +260,34 @@ class Log:
     # --- sequence ---
 
     def submit(self, entries: Sequence[bytes], trailer: bytes | None = None) -> Future[Sequenced]:
+        """`post`; what it tells becomes the result or the exception of a future."""
+        future: Future[Sequenced] = Future()
+        future.set_running_or_notify_cancel()  # what is queued will be committed: no way back
+
+        def tell(answer: Sequenced | BaseException) -> None:
+            if isinstance(answer, Sequenced):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+        self.post(entries, trailer, tell)
+        return future
+
+    def post(
+        self,
+        entries: Sequence[bytes],
+        trailer: bytes | None,
+        tell: Tell,
+        *,
+        leaves: Sequence[bytes] | None = None,
+    ) -> None:
         """Queue entries that shall stand one behind the other; the answer comes when durable.
 
         `trailer` (a seal) is written behind them when they are new, and not compared when they
-        are not: it differs from attempt to attempt. Raises `BatchSize`, `EntryTooLarge`,
-        `LogBusy`, `LogClosed`; the future raises `EntriesDuplicate`, `StoreFull`,
-        `StoreFailed`, `HeadMoved`, `LogClosed`, and then nothing of it was recorded.
+        are not: it differs from attempt to attempt. `leaves` are the leaf hashes of all of them,
+        where the caller has them. Raises `BatchSize`, `EntryTooLarge`, `LogBusy`, `LogClosed`;
+        told are `EntriesDuplicate`, `StoreFull`, `StoreFailed`, `HeadMoved`, `LogClosed`, and
+        then nothing of it was recorded.
         """
         rows = (*entries, trailer) if trailer is not None else tuple(entries)
         if not entries or len(rows) > MAX_BATCH_ENTRIES:
@@ -271,9 +297,8 @@ class Log:
             limit = MAX_GENESIS_BYTES if row is rows[0] and not self.view.size else MAX_ENTRY_BYTES
             if not 0 < len(row) <= limit:
                 raise EntryTooLarge(size=len(row), limit=limit)
-        future: Future[Sequenced] = Future()
-        future.set_running_or_notify_cancel()  # what is queued will be committed: no way back
-        submission = _Submission(rows, tuple(map(leaf_hash, rows)), trailer is not None, future)
+        hashes = tuple(map(leaf_hash, rows) if leaves is None else leaves)
+        submission = _Submission(rows, hashes, trailer is not None, tell)
         with self._state:
             if self._stopped:
                 raise LogClosed(origin=self.origin)
@@ -281,7 +306,6 @@ class Log:
                 raise LogBusy(origin=self.origin, pending=self._pending)
             self._pending += len(rows)
             self._queue.put(submission)
-        return submission.future
 
     def add(self, entries: Sequence[bytes], trailer: bytes | None = None) -> Sequenced:
         """`submit`, and wait for the answer."""
@@ -317,7 +341,7 @@ class Log:
                 self._pending -= sum(len(submission.entries) for submission in group)
 
     def _answer(self, group: list[_Submission]) -> None:
-        """Commit a group and resolve its futures; a failure fails all of it alike."""
+        """Commit a group and tell who waits; a failure fails all of it alike."""
         try:
             try:
                 answers = self._commit(group, {})
@@ -334,10 +358,7 @@ class Log:
             self._stop()
         else:
             for submission, answer in zip(group, answers, strict=True):
-                if isinstance(answer, Sequenced):
-                    submission.future.set_result(answer)
-                else:
-                    submission.future.set_exception(answer)
+                submission.tell(answer)
 
     def _commit(
         self, group: list[_Submission], known: dict[bytes, int]
@@ -375,7 +396,7 @@ class Log:
     @staticmethod
     def _fail(group: list[_Submission], error: BaseException) -> None:
         for submission in group:
-            submission.future.set_exception(error)
+            submission.tell(error)
 
     def _current(self) -> Frontier:
         """The head to build on, read again when a commit before had no clear end."""
@@ -545,7 +566,7 @@ class Log:
             except queue.Empty:
                 break
             if rest is not None:
-                rest.future.set_exception(LogClosed(origin=self.origin))
+                rest.tell(LogClosed(origin=self.origin))
         self._store.close()
         if self._lease is not None:
             self._lease.release()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import rfc8785
@@ -47,12 +48,12 @@ class Submission:
     entries: tuple[Entry, ...]
     seal: Entry
 
-    @property
+    @cached_property
     def submitter(self) -> str:
         """The DID that answers for the entries, once `check_seal` has passed."""
         return str(self.seal["submitter"])
 
-    @property
+    @cached_property
     def time(self) -> datetime:
         """When the submitter says it sealed them."""
         return decode_time(self.seal["time"])
@@ -76,8 +77,7 @@ class Submission:
             raise SubmissionMalformed(reason="a seal among the sealed")
         if seal["count"] != len(entries):
             raise SubmissionMalformed(reason="the seal counts another number of entries")
-        root = root_of([entry.leaf_hash for entry in entries])
-        if decode_digest(seal["root"], 32) != root:
+        if seal["root"] != encode_digest(root_of([entry.leaf_hash for entry in entries])):
             raise SubmissionMalformed(reason="the seal is of other entries")
         return cls(origin, tuple(entries), seal)
 
@@ -96,9 +96,18 @@ class Submission:
         return cls.assemble(origin, [parse_entry(line) for line in lines])
 
 
-def _signed_bytes(origin: str, seal_body: dict[str, Any]) -> bytes:
-    body = {member: value for member, value in seal_body.items() if member != "sig"}
-    return SEAL_PREFIX + origin.encode() + b"\x00" + rfc8785.dumps(body)
+def _signed_bytes(origin: str, unsigned: bytes) -> bytes:
+    return SEAL_PREFIX + origin.encode() + b"\x00" + unsigned
+
+
+def _unsigned(seal: Entry) -> bytes:
+    """The canonical form of a seal without its signature.
+
+    Cut out of its bytes, which are canonical. The member is in them once: within a text a
+    quotation mark stands behind a backslash (RFC 8785 §3.2.2.2).
+    """
+    before, _, after = seal.raw.partition(f',"sig":"{seal["sig"]}"'.encode())
+    return before + after
 
 
 def seal(
@@ -122,7 +131,7 @@ def seal(
         "time": encode_time(now),
         "key": key_url,
     }
-    body["sig"] = encode_digest(signer.sign(_signed_bytes(origin, body)))
+    body["sig"] = encode_digest(signer.sign(_signed_bytes(origin, rfc8785.dumps(body))))
     members = {name: value for name, value in body.items() if name not in ("kind", "v")}
     return Submission.assemble(origin, [*entries, make_entry("seal", **members)])
 
@@ -139,8 +148,7 @@ def check_seal(submission: Submission, resolver: Resolver) -> None:
         if method.controller != submitter:
             raise SealInvalid(submitter=submitter, reason="the key is of somebody else")
         method.check_alive(submission.time)
-        method.public_key.verify(
-            decode_digest(body["sig"]), _signed_bytes(submission.origin, dict(body))
-        )
+        signed = _signed_bytes(submission.origin, _unsigned(submission.seal))
+        method.public_key.verify(decode_digest(body["sig"]), signed)
     except CredentialError as error:
         raise SealInvalid(submitter=submitter, reason=error.code) from error
