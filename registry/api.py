@@ -10,6 +10,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
 
 from registry.add_api import AddRoute
 from registry.api_bodies import TooLarge, read_body
@@ -20,7 +21,7 @@ from registry.sequencer import Sequencer
 from registry.trust.load import MAX_LIST_BYTES
 
 
-def build_app(sequencer: Sequencer) -> FastAPI:
+def build_app(sequencer: Sequencer) -> ASGIApp:
     """The application that serves `sequencer`."""
     app = FastAPI(title="Zhenglian registry", docs_url=None, redoc_url=None)
     chains = sequencer.chains
@@ -40,7 +41,6 @@ def build_app(sequencer: Sequencer) -> FastAPI:
         await run_in_threadpool(chains.documents.put, digest, body)
         return JSONResponse({"digest": digest}, 201)
 
-    app.add_middleware(AddRoute, door=chains.door)
     add_explorer_routes(app, sequencer.reader, folder=chains.home)
     add_reader_routes(app, sequencer.reader)
-    return app
+    return AddRoute(app, chains.door)

@@ -12,7 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from registry.errors import PortTaken
+from registry.patience import Patient
 
+MAX_CONNECTIONS: Final = 4000
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -41,6 +43,10 @@ def serve(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) 
                 server_header=False,
                 timeout_graceful_shutdown=5,
                 lifespan="off",
+                ws="none",
+                http=Patient,
+                proxy_headers=False,  # nothing here depends on who asks
+                limit_concurrency=MAX_CONNECTIONS,
             )
         )
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey
@@ -70,7 +70,7 @@ class AsgiTransport(httpx.BaseTransport):
     """
 
     def __init__(self) -> None:
-        self.apps: dict[str, FastAPI] = {}
+        self.apps: dict[str, Any] = {}
         self._groups: tuple[frozenset[str], ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -93,7 +93,7 @@ class AsgiTransport(httpx.BaseTransport):
         return not all(map(any, sides)) or sides[0] == sides[1]
 
     @staticmethod
-    async def _ask(app: FastAPI, request: httpx.Request) -> httpx.Response:
+    async def _ask(app: ASGIApp, request: httpx.Request) -> httpx.Response:
         content = request.read()
         inner = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=inner, base_url="http://app") as client:
