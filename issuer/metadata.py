@@ -110,6 +110,8 @@ def accreditation(
         "document": issuer_document(settings, keys),
         "types": [scenario.credential_type],
         "chains": sorted({settings.anchor_origin, settings.status_origin}),
+        # Nobody else may record lists under these addresses.
+        "statusLists": [f"{settings.public_url}/status/"],
     }
 
 

@@ -31,6 +31,7 @@ from typing import Final
 from registry.catalogue import Catalogue
 from registry.entries import encode_time
 from registry.errors import (
+    ChainClosed,
     LogBusy,
     LogClosed,
     NotPermitted,
@@ -256,7 +257,7 @@ class Door:
         """None for what may be added. Raises what `permit` raises."""
         try:
             self.permit(submission, chain)
-        except (NotPermitted, SealInvalid):
+        except (NotPermitted, SealInvalid, ChainClosed):
             # Perhaps an answer that got lost: a repetition needs no permission and no fresh seal.
             found = self._repeated(submission)
             if found is None:

@@ -84,7 +84,7 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
         secret: passphrase = None,
         json_: as_json = False,
     ) -> None:
-        told = _members(file, "did", "name", "document", "types", "chains")
+        told = _members(file, "did", "name", "document", "types", "chains", maybe="statusLists")
         entry = make_entry("issuer", **told, **_period(since_, until_))
         report(json_, entry, record(entry, urls, genesis, secret))
 
@@ -157,11 +157,11 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
             report(json_, entry, record(entry, urls, genesis, secret))
 
 
-def _members(path: Path, *names: str) -> dict[str, Any]:
+def _members(path: Path, *names: str, maybe: str | None = None) -> dict[str, Any]:
     told = read_json(path)
     if not isinstance(told, dict) or not set(names) <= set(told):
         raise FileUnreadable(path=path, reason="it is not an accreditation file of this kind")
-    return {name: told[name] for name in names}
+    return {name: told[name] for name in (*names, maybe) if name is not None and name in told}
 
 
 def _period(since: str, until: str) -> dict[str, str | None]:
