@@ -23,6 +23,8 @@ from registry.node import Node
 from registry.node_store import Refusal
 from registry.reader_api import FRESH, add_error_answers, add_reader_routes
 from registry.summary import Summary
+from registry.tlog_mirror import Mirror
+from registry.tlog_mirror_api import add_mirror_routes
 from registry.witness import MAX_REQUEST_BYTES, Answer
 from registry.witness_api import respond
 
@@ -50,9 +52,17 @@ def told_refusal(refusal: Refusal) -> dict[str, Any]:
 
 
 def build_node_app(
-    node: Node, catching_up: CatchingUp | None = None, *, folder: Path | None = None
+    node: Node,
+    catching_up: CatchingUp | None = None,
+    *,
+    folder: Path | None = None,
+    mirror: Mirror | None = None,
 ) -> FastAPI:
-    """The application that serves `node`; `folder` keeps the explorer's counts."""
+    """The application that serves `node`; `folder` keeps the explorer's counts.
+
+    A `mirror` of logs of others is served under `/mirror`: its monitoring prefix must be another
+    than the witness' (tlog-mirror).
+    """
     app = FastAPI(title=f"Zhenglian node {node.name}", docs_url=None, redoc_url=None)
     add_error_answers(app)
 
@@ -94,6 +104,8 @@ def build_node_app(
         told = [told_refusal(refusal) for refusal in node.refusals(limit)]
         return JSONResponse({"node": node.name, "refusals": told}, headers=FRESH)
 
+    if mirror is not None:
+        add_mirror_routes(app, mirror)
     summary: Summary = add_explorer_routes(app, node.reader, folder=folder)
     app.state.summary = summary  # closed by whoever closes the node
     add_reader_routes(app, node.reader)

@@ -27,6 +27,9 @@ from registry.reading import Peers
 from registry.recovery import Heard, needed
 from registry.storage.lock import FolderLock
 from registry.summary import FILE as SUMMARY
+from registry.tlog_mirror import Mirror
+from registry.tlog_mirror_store import MIRROR_FILE as COPIES_FILE
+from registry.tlog_mirror_store import MirrorStore
 from registry.witness import Witness
 from registry.witness_store import WITNESS_FILE, WitnessStore
 
@@ -50,21 +53,28 @@ class NodeService:
         lost: bool,
         logs: Sequence[VerifierKey] = (),
         witness: Sequence[NoteSigner] = (),
+        copied: Sequence[VerifierKey] = (),
+        mirror: Sequence[NoteSigner] = (),
         now: Callable[[], datetime],
     ) -> None:
-        """`nodes`: addresses by name; `logs` of others are cosigned by the signers `witness`."""
+        """`nodes`: addresses by name; `logs` of others are cosigned by the signers `witness`.
+
+        Logs `copied` are mirrored in full, for whoever pushes them, by the signers `mirror`.
+        """
         self._folder = folder
         self._record: WitnessStore | None = None
+        self._copies: MirrorStore | None = None
+        self._mirror: Mirror | None = None
         self._app: FastAPI | None = None
         self._peers = Peers(list(registries), nodes)
         others: Witness | None = None
         try:
             if logs:
                 self._record = WitnessStore(folder / WITNESS_FILE)
-                keys: dict[str, list[VerifierKey]] = {}
-                for key in logs:
-                    keys.setdefault(key.name, []).append(key)
-                others = Witness(self._record, witness, keys, now=now)
+                others = Witness(self._record, witness, _by_log(logs), now=now)
+            if copied:
+                self._copies = MirrorStore(folder / COPIES_FILE)
+                self._mirror = Mirror(self._copies, mirror, _by_log(copied), now=now)
             self.node: Final = Node(
                 name, genesis, signer, folder, self._peers, now=now, lost=lost, others=others
             )
@@ -76,7 +86,9 @@ class NodeService:
     def app(self) -> FastAPI:
         """What it serves."""
         if self._app is None:
-            self._app = build_node_app(self.node, self.catching_up, folder=self._folder)
+            self._app = build_node_app(
+                self.node, self.catching_up, folder=self._folder, mirror=self._mirror
+            )
         return self._app
 
     def start(self) -> None:
@@ -94,7 +106,17 @@ class NodeService:
     def _close_rest(self) -> None:
         if self._record is not None:
             self._record.close()
+        if self._copies is not None:
+            self._copies.close()
         self._peers.close()
+
+
+def _by_log(keys: Sequence[VerifierKey]) -> dict[str, list[VerifierKey]]:
+    """Keys by the origin of their log, which they are named after."""
+    found: dict[str, list[VerifierKey]] = {}
+    for key in keys:
+        found.setdefault(key.name, []).append(key)
+    return found
 
 
 def rebuild(

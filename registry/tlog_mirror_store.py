@@ -23,7 +23,7 @@ from registry.merkle import EMPTY_ROOT
 from registry.tiles import WIDTH, Tile
 from registry.witness import Cosigned
 
-MIRROR_FILE: Final = "mirror.sqlite"
+MIRROR_FILE: Final = "copies.sqlite"
 MAX_PENDING: Final = 16
 """Pending checkpoints that an upload may still refer to (tlog-mirror: the last several)."""
 _MAX_REFUSALS: Final = 1000

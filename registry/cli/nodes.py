@@ -35,6 +35,11 @@ WITNESS_KEYS: dict[str, tuple[int, KeyType]] = {
     "witness-ml-dsa-44": (ML_DSA_44, "ML-DSA-44"),
 }
 """By which a node cosigns logs of others: it says less of them than of its own network."""
+MIRROR_KEYS: dict[str, tuple[int, KeyType]] = {
+    "mirror": (ED25519_COSIGNATURE, "Ed25519"),
+    "mirror-ml-dsa-44": (ML_DSA_44, "ML-DSA-44"),
+}
+"""By which it states that it keeps a whole copy of such a log: a cosigner of its own."""
 UNSERVED: str = "unserved"
 """A file that is there from `init` to the first `serve`: what is missing after that was lost."""
 
@@ -74,7 +79,10 @@ def build_node_app(_: Texts) -> typer.Typer:
         key = PrivateKey.generate("Ed25519")
         ml_dsa = PrivateKey.generate("ML-DSA-44")
         signer = node_signer(network, name, key, ml_dsa)
-        keys = {kind: PrivateKey.generate(of) for kind, (_type, of) in WITNESS_KEYS.items()}
+        keys = {
+            kind: PrivateKey.generate(of)
+            for kind, (_type, of) in (WITNESS_KEYS | MIRROR_KEYS).items()
+        }
         approver = PrivateKey.generate("Ed25519")
         own = {KEY: key, ML_DSA_KEY: ml_dsa, APPROVER: approver}
         save_keys(folder, {**own, **keys}, words)
@@ -91,6 +99,7 @@ def build_node_app(_: Texts) -> typer.Typer:
                     "approver": did_key(approver.public_key),
                     "mlDsaKey": signer.beside[0].key.encode(),
                     "witness": witness,
+                    "mirror": [one.key.encode() for one in mirror_signers(network, name, keys)],
                 }
             )
             return
@@ -118,6 +127,10 @@ def build_node_app(_: Texts) -> typer.Typer:
             list[str] | None,
             typer.Option("--witness-log", help=_("Key (vkey) of another log to cosign; repeat.")),
         ] = None,
+        mirror_log: Annotated[
+            list[str] | None,
+            typer.Option("--mirror-log", help=_("Key (vkey) of another log to copy; repeat.")),
+        ] = None,
         secret: passphrase = None,
         json_: as_json = False,
     ) -> None:
@@ -129,6 +142,7 @@ def build_node_app(_: Texts) -> typer.Typer:
         pinned = Genesis.load(genesis)
         keys = load_keys(folder, unlock(_, folder, secret))
         logs = [VerifierKey.parse(text) for text in witness_log or []]
+        copied = [VerifierKey.parse(text) for text in mirror_log or []]
         log_to_stderr()
         service = NodeService(
             name,
@@ -140,6 +154,8 @@ def build_node_app(_: Texts) -> typer.Typer:
             lost=not (folder / UNSERVED).exists(),
             logs=logs,
             witness=witness_signers(pinned.network, name, keys) if logs else (),
+            copied=copied,
+            mirror=mirror_signers(pinned.network, name, keys) if copied else (),
             now=utc_now,
         )
         try:
@@ -264,4 +280,16 @@ def witness_signers(
     return tuple(
         NoteSigner.of(f"{network}/witnesses/{name}", of_type, keys[kind])
         for kind, (of_type, _kind) in WITNESS_KEYS.items()
+    )
+
+
+def mirror_signers(
+    network: str, name: str, keys: Mapping[str, PrivateKey]
+) -> tuple[NoteSigner, ...]:
+    """What cosigns copies of others' logs. Raises WitnessKeyAbsent."""
+    if not keys.keys() >= MIRROR_KEYS.keys():
+        raise WitnessKeyAbsent(node=name)
+    return tuple(
+        NoteSigner.of(f"{network}/mirrors/{name}", of_type, keys[kind])
+        for kind, (of_type, _kind) in MIRROR_KEYS.items()
     )

@@ -46,7 +46,7 @@ class World:
         governance = self.chain.sequencer.chains.governance
         sides = {side.origin: side.log_keys for side in governance.chains.values()}
         self.witness_store = WitnessStore(folder / "w.sqlite")
-        self.mirror_store = MirrorStore(folder / "m.sqlite")
+        self.mirror_store = MirrorStore(folder / "copies.sqlite")
         self.witness = Witness(self.witness_store, [W_ED, W_PQ], logs)
         self.mirror = Mirror(self.mirror_store, [M], {**logs, **sides})
         self.up()
