@@ -40,9 +40,9 @@ from registry.errors import (
 log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
-LEASE_S: Final = 3.0
+LEASE_S: Final = 2.5
 """How long a silent holder keeps its lease, by the database's clock."""
-_RENEW_S: Final = 0.5
+_RENEW_S: Final = 0.4
 _IDLE: Final = 4  # reading connections kept open
 _SCHEMA_TRIES: Final = 5
 
@@ -332,6 +332,7 @@ class Database:
 
     def _renew_all(self) -> None:
         connection: Connection | None = None
+        failing = False
         while not self._stop.wait(_RENEW_S):
             with self._lease_lock:
                 held = list(self._leases.values())
@@ -348,11 +349,14 @@ class Database:
                     ).fetchall()
             except (StoreFailed, StoreFull, StoreLocked, StoreMissing) as error:
                 # Not lost yet: who comes back before anybody else has taken it goes on.
-                log.warning("leases could not be renewed: %s", error)
+                if not failing:
+                    log.warning("leases cannot be renewed for now: %s", error)
+                failing = True
                 if connection is not None:
                     connection.close()
                 connection = None
                 continue
+            failing = False
             current: dict[str, int] = dict(rows)
             for lease in held:
                 if current.get(lease.origin) != lease.epoch:
