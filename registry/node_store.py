@@ -429,11 +429,11 @@ class NodeStore:
         The same refusal of the same checkpoint is kept once: a log asks again and again.
         """
         with self.transaction():
-            last = self._writer.execute(
-                "SELECT reason, note FROM refusals ORDER BY id DESC LIMIT 1"
-            ).fetchone()
-            if last is not None and (last[0], last[1]) == (reason, note):
-                return
+            for held in self._writer.execute(
+                "SELECT note FROM refusals WHERE reason = ?", (reason,)
+            ):
+                if held[0].partition(b"\n\n")[0] == note.partition(b"\n\n")[0]:
+                    return
             kept: list[bytes] = []
             for leaf in leaves:
                 if sum(map(len, kept)) + len(leaf) <= _MAX_EVIDENCE and len(leaf) < 2**16:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import httpx
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from credentials.dids import did_document, did_key, key_url
@@ -185,6 +186,7 @@ class Consortium:
         self.nodes: Final[dict[str, Node]] = {}
         self.catching_up: Final[dict[str, CatchingUp]] = {}
         self._peers: Final[dict[str, Peers]] = {}
+        self._apps: Final[dict[str, FastAPI]] = {}
         wire = Wire(self.transport, SEQUENCER)
         self._links: dict[str, NodeLink] = {
             name: HttpNode(node_url(name), transport=wire) for name in self._node_keys
@@ -202,6 +204,10 @@ class Consortium:
         second = NoteSigner.of(own, ML_DSA_44, _seeded("ML-DSA-44", f"node {name}"))
         first = NoteSigner.of(own, ED25519_COSIGNATURE, self._node_keys[name])
         return replace(first, beside=(second,))
+
+    def signer_of_node(self, name: str) -> NoteSigner:
+        """What a node cosigns by."""
+        return self._signer(self.genesis.network, name)
 
     def _open_sequencer(self) -> Sequencer:
         sequencer = Sequencer(
@@ -245,7 +251,8 @@ class Consortium:
         )
         self.nodes[name], self._peers[name] = node, peers
         self.catching_up[name] = CatchingUp(node, peers)
-        self.transport.apps[f"{name}.invalid"] = build_node_app(node, self.catching_up[name])
+        app = self._apps[name] = build_node_app(node, self.catching_up[name])
+        self.transport.apps[f"{name}.invalid"] = app
 
     def node_folder(self, name: str) -> Path:
         """Where a node keeps its store."""
@@ -253,9 +260,8 @@ class Consortium:
 
     def stop_node(self, name: str) -> None:
         """Stop a node: connections to it are refused."""
-        app = self.transport.apps.pop(f"{name}.invalid", None)
-        if app is not None:
-            app.state.summary.close()
+        self.transport.apps.pop(f"{name}.invalid", None)
+        self._apps.pop(name).state.summary.close()
         self.catching_up.pop(name).close()
         self.nodes.pop(name).close()
         self._peers.pop(name).close()
