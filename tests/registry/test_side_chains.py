@@ -396,10 +396,8 @@ def test_a_server_cannot_send_a_client_out_of_the_network_or_round_for_ever(
     chain: Consortium, issuer: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(successor: str) -> Any:
-        body = (
-            f'{{"error": {{"code": "ZL-CHAIN-CLOSED", "message": "", "successor": "{successor}"}}}}'
-        )
-        return lambda *_, **__: (409, body.encode())
+        error = {"code": "ZL-CHAIN-CLOSED", "message": "", "successor": successor}
+        return lambda *_, **__: (409, json.dumps({"error": error}).encode())
 
     for successor in ("elsewhere.example/identity", "nonsense", chain.genesis.identity_origin):
         monkeypatch.setattr(chain.client, "_send", answer(successor))
