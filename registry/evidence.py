@@ -14,7 +14,7 @@ held the key. Times and addresses in the file are its maker's word.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,10 +56,12 @@ class Statement:
             str(told.get("seen", "")),
         )
 
-    def checkpoint(self, genesis: Genesis, origin: str, key: VerifierKey) -> Checkpoint:
+    def checkpoint(
+        self, genesis: Genesis, origin: str, keys: Iterable[VerifierKey]
+    ) -> Checkpoint:
         """What it says, once its signatures are checked; raises RegistryError."""
         if self.note:
-            return open_checkpoint(self.note, origin, [key]).checkpoint
+            return open_checkpoint(self.note, origin, keys).checkpoint
         return committed(genesis, origin, self.commitment)
 
 
@@ -124,9 +126,9 @@ class Fork:
     def verify(self, genesis: Genesis) -> tuple[Checkpoint, Checkpoint]:
         """The two checkpoints that contradict each other; raises EvidenceInvalid if they do not."""
         try:
-            log_key = self._log_key(genesis)
-            older = self.older.checkpoint(genesis, self.origin, log_key)
-            newer = self.newer.checkpoint(genesis, self.origin, log_key)
+            keys = self._log_keys(genesis)
+            older = self.older.checkpoint(genesis, self.origin, keys)
+            newer = self.newer.checkpoint(genesis, self.origin, keys)
         except EvidenceInvalid:
             raise
         except RegistryError as error:
@@ -143,9 +145,9 @@ class Fork:
             raise EvidenceInvalid(reason="the two statements agree")
         return older, newer
 
-    def _log_key(self, genesis: Genesis) -> VerifierKey:
+    def _log_keys(self, genesis: Genesis) -> tuple[VerifierKey, ...]:
         if self.origin == genesis.origin:
-            return VerifierKey.parse(genesis.log_key)
+            return genesis.log_keys
         if not self.key:
             raise EvidenceInvalid(reason="nothing proves the key of the side chain")
         proof = TlogProof.parse(self.key)
@@ -153,7 +155,8 @@ class Fork:
         if entry.kind != "chain" or entry["origin"] != self.origin:
             raise EvidenceInvalid(reason="the key is of another chain")
         proof.verify(entry.leaf_hash, genesis.policy, origin=genesis.origin)
-        return VerifierKey.parse(entry["logKey"])
+        names = ("logKey", "mlDsaKey")
+        return tuple(VerifierKey.parse(entry[name]) for name in names if entry.body.get(name))
 
 
 def parts(old: int, new: int, reader: HashReader) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -11,11 +11,11 @@ integrated is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.errors import (
@@ -34,7 +34,7 @@ from registry.errors import (
 from registry.log import TILES
 from registry.merkle import Frontier, leaf_hash
 from registry.note import Note, VerifierKey
-from registry.storage import Block
+from registry.storage import Block, Store, Tiles
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
 from registry.tiles import (
@@ -64,6 +64,7 @@ class Damage(StrEnum):
     INDEX = "index"  # the index of leaves does not fit the entries
     TILE = "tile"  # a tile or bundle file differs from what the entries make
     CHECKPOINT = "checkpoint"  # a published checkpoint does not fit the tree
+    DOCUMENT = "document"  # a status list has another digest than its name
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,22 @@ class Report:
             self.findings.append(Finding(damage, where))
 
 
+class CheckedStore(Store, Protocol):
+    """A store that shows all that there is to check."""
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
+        """Every published checkpoint as (size, root, note), oldest first."""
+        ...
+
+    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
+        """The whole index of leaves, in pages."""
+        ...
+
+    def damage(self) -> str | None:
+        """What the engine itself finds wrong with it, or None."""
+        ...
+
+
 def check_log(
     folder: Path,
     *,
@@ -108,9 +125,24 @@ def check_log(
     """
     store = SqliteStore(folder, origin=origin, read_only=True)
     try:
-        return _Check(store, TileFiles(folder / TILES), log_key, progress).run(expected)
+        keys = () if log_key is None else (log_key,)
+        files = TileFiles(folder / TILES)
+        return check_store(store, files, log_keys=keys, expected=expected, progress=progress)
     finally:
         store.close()
+
+
+def check_store(
+    store: CheckedStore,
+    files: Tiles,
+    *,
+    log_keys: Iterable[VerifierKey] = (),
+    expected: Iterable[Checkpoint] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """The same of a log wherever its record and its tiles lie. Of tiles that are no files, those
+    of earlier sizes are not looked for: nothing can list them."""
+    return _Check(store, files, tuple(log_keys), progress).run(expected)
 
 
 @dataclass
@@ -124,14 +156,14 @@ class _Bundle:
 class _Check:
     def __init__(
         self,
-        store: SqliteStore,
-        files: TileFiles,
-        log_key: VerifierKey | None,
+        store: CheckedStore,
+        files: Tiles,
+        log_keys: tuple[VerifierKey, ...],
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.store = store
         self.files = files
-        self.log_key = log_key
+        self.log_keys = log_keys
         self.progress = progress or (lambda _done, _all: None)
         self.report = Report(store.origin)
         self.fingerprint = 0
@@ -181,8 +213,8 @@ class _Check:
             last = data
             try:
                 checkpoint = Checkpoint.parse(Note.parse(data).text)
-                if self.log_key is not None:
-                    open_checkpoint(data, self.store.origin, [self.log_key])
+                if self.log_keys:
+                    open_checkpoint(data, self.store.origin, self.log_keys)
             except (NoteMalformed, CheckpointMalformed, NoteForged, NoteUnsigned):
                 self.report.add(Damage.CHECKPOINT, str(size))
                 continue
@@ -244,6 +276,8 @@ class _Check:
 
     def _narrower(self, size: int) -> None:
         """Compare the partial tiles of earlier sizes: each is the beginning of a wider one."""
+        if not isinstance(self.files, TileFiles):
+            return
         for path in sorted((self.files.folder / "tile").rglob("*.p/*")):
             if path.name.startswith("."):
                 continue  # a writer's file that has no name yet
@@ -349,9 +383,7 @@ class _Check:
     # --- index ---
 
     def _remember(self, leaves: list[bytes], start: int) -> None:
-        self.fingerprint += sum(
-            _mark(leaf, position) for position, leaf in enumerate(leaves, start)
-        )
+        self.fingerprint += sum(mark(leaf, position) for position, leaf in enumerate(leaves, start))
 
     def _index(self, size: int) -> None:
         """Compare index and entries as sets, in constant memory, by a sum over their members.
@@ -364,10 +396,11 @@ class _Check:
             for leaf, position in rows:
                 if position < size:
                     count += 1
-                    total += _mark(leaf, position)
+                    total += mark(leaf, position)
         if count != size or (total ^ self.fingerprint) & (2**128 - 1):
             self.report.add(Damage.INDEX, "leaves")
 
 
-def _mark(leaf: bytes, position: int) -> int:
+def mark(leaf: bytes, position: int) -> int:
+    """A member's part of the sum by which an index and the entries are compared."""
     return int.from_bytes(leaf[:16], "big") * (2 * position + 1)

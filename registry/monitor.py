@@ -43,7 +43,6 @@ from registry.limits import MAX_TLOG_PROOF_BYTES
 from registry.merkle import Frontier, inclusion_proof, leaf_hash, verify_inclusion
 from registry.mirror import Mirror
 from registry.monitor_state import Seen, WatchState, since_seal
-from registry.note import VerifierKey
 from registry.policy import CosignedCheckpoint
 from registry.proofs import TlogProof
 from registry.reading import HttpSource
@@ -188,8 +187,7 @@ class Monitor:
         self.genesis: Final = genesis
         self.limits: Final = limits
         self._now = now
-        self._log_key = VerifierKey.parse(genesis.log_key)
-        self._nodes = [VerifierKey.parse(node.vkey) for node in genesis.nodes]
+        self._nodes = {key: node.name for node in genesis.nodes for key in node.keys}
         self._state = WatchState(state, genesis)
         self._addresses = [_Address(url, transport) for url in urls]
         self._mirror: Mirror | None = None
@@ -288,13 +286,12 @@ class Monitor:
 
     def _main_note(self, round_: Round, address: _Address, path: str, data: bytes) -> None:
         try:
-            signed = open_checkpoint(data, self.genesis.origin, [self._log_key], self._nodes)
+            signed = open_checkpoint(data, self.genesis.origin, self.genesis.log_keys, self._nodes)
         except RegistryError as error:
             self._forged(round_, address, self.genesis.origin, error)
             return
-        names = dict(zip(self._nodes, self.genesis.nodes, strict=True))
         for key, moment in signed.cosignatures.items():
-            self._state.cosign(names[key].name, signed.size, moment)
+            self._state.cosign(self._nodes[key], signed.size, moment)
         statement = Statement(note=data, address=address.url, seen=encode_time(round_.time))
         self._compare(round_, address, path, signed.checkpoint, statement)
 
@@ -469,7 +466,7 @@ class Monitor:
         if note is None:
             return
         try:
-            signed = open_checkpoint(note, origin, [side.log_key])
+            signed = open_checkpoint(note, origin, side.log_keys)
         except RegistryError as error:
             self._forged(round_, address, origin, error)
             return
