@@ -20,6 +20,7 @@ from registry.errors import ContractMalformed
 from registry.genesis import Genesis
 
 MAX_CONTRACTS: Final = 128  # names; bounds what a node must parse and keep
+MAX_ALL_POLICIES: Final = 2048  # of the newest versions; bounds what one decision may cost
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,14 @@ class ContractBook:
         if body["activates"] <= index:
             return "it would be in force before it was recorded"
         try:
-            PolicyText.parse(body["policy"], body["name"])
+            policy = PolicyText.parse(body["policy"], body["name"])
         except ContractMalformed as error:
             return str(error)
+        others = sum(len(self._versions[name][-1].policy.rules) for name in self) - len(
+            newest.policy.rules if newest else ()
+        )
+        if others + len(policy.rules) > MAX_ALL_POLICIES:
+            return f"more than {MAX_ALL_POLICIES} policies in all contracts"
         return wrong_approval(genesis, body)
 
     def apply(self, index: int, entry: Entry) -> None:
