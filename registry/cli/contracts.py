@@ -360,17 +360,23 @@ def _print_rehearsal(_: Texts, report: Rehearsal) -> None:
         say(_("… and {count} more entries.", count=report.refused_count - len(report.refused)))
     for probe in report.probes:
         facts = ", ".join(f"{name}={value}" for name, value in probe.request.context.items())
-        line = (
-            "It would newly allow {action} to {principal} on {resource} ({facts})"
-            if probe.allowed
-            else "It would no longer allow {action} to {principal} on {resource} ({facts})"
-        )
-        say(
-            _(
-                line,
-                action=probe.request.action,
-                principal=f"{probe.request.principal.type} {probe.request.principal.id}",
-                resource=probe.request.resource.id,
-                facts=facts,
+        told = {
+            "action": probe.request.action,
+            "principal": f"{probe.request.principal.type} {probe.request.principal.id}",
+            "resource": probe.request.resource.id,
+            "facts": facts,
+        }
+        if probe.allowed:
+            say(
+                _(
+                    "It would newly allow {action} to {principal} on {resource} ({facts})",
+                    **told,
+                )
             )
-        )
+        else:
+            say(
+                _(
+                    "It would no longer allow {action} to {principal} on {resource} ({facts})",
+                    **told,
+                )
+            )
