@@ -18,8 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 import rfc8785
 
@@ -593,6 +592,30 @@ _SPELLINGS: Final[Mapping[bytes, Spelling]] = {
 
 # Entries
 
+_T = TypeVar("_T")
+
+
+class _Lazy(Generic[_T]):
+    """A value made when it is first asked for. `cached_property` takes a lock before Python 3.12,
+    which costs more than most of what is made here; made twice, it is the same."""
+
+    def __init__(self, make: Callable[[Any], _T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, entry: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, entry: object, owner: type) -> _T: ...
+    def __get__(self, entry: object | None, owner: type) -> Self | _T:
+        if entry is None:
+            return self
+        value = entry.__dict__[self._name] = self._make(entry)
+        return value
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -602,12 +625,12 @@ class Entry:
     raw: bytes
     _make: Callable[[], Mapping[str, Any]] = field(repr=False, compare=False)
 
-    @cached_property
+    @_Lazy
     def body(self) -> Mapping[str, Any]:
         """What the bytes say; made when it is asked for."""
         return self._make()
 
-    @cached_property
+    @_Lazy
     def leaf_hash(self) -> bytes:
         """RFC 6962 §2.1: SHA-256(0x00 || entry)."""
         return merkle.leaf_hash(self.raw)
