@@ -387,8 +387,11 @@ class _Members:
         info, self._held = self._held, None
         if info.size > limit:
             raise ArchiveMalformed(part=name, reason="it is too large")
-        stream = self._tar.extractfile(info)
-        data = stream.read(limit + 1) if stream is not None else b""
+        try:
+            stream = self._tar.extractfile(info)
+            data = stream.read(limit + 1) if stream is not None else b""
+        except (tarfile.TarError, OSError) as error:
+            raise ArchiveMalformed(part=name, reason="it is cut off") from error
         if len(data) != info.size:
             raise ArchiveMalformed(part=name, reason="it is cut off")
         self.count += 1
