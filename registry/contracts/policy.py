@@ -131,6 +131,9 @@ def measure(text: str, name: str) -> int:
     """The number of policies of a text that is safe to parse. Raises ContractMalformed."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_POLICY_TEXT:
         raise ContractMalformed(name=name, reason=f"more than {MAX_POLICY_TEXT} bytes")
+    if not all(one.isprintable() or one in "\t\r\n" for one in text):
+        # Else the text that people read could differ from the one that decides.
+        raise ContractMalformed(name=name, reason="it has characters that are not seen")
     depth = links = conditionals = policies = 0
     for group, piece in _tokens(text, name):
         if piece in _OPENING and group == "sign":

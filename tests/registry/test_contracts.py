@@ -195,6 +195,13 @@ def test_the_longest_texts_that_pass_are_parsed_on_a_small_stack() -> None:
     assert (done.returncode, done.stdout) == (0, "alive\n")
 
 
+@pytest.mark.parametrize("hidden", ["\x1b[2J", "\u202e", "\u200b", "\x00", "\u2028"])
+def test_what_people_cannot_see_cannot_stand_in_a_contract(hidden: str) -> None:
+    for text in (f"// {hidden}", _when(f'"{hidden}" == ""'), hidden):
+        with pytest.raises(ContractMalformed, match="not seen"):
+            measure(text, "trial")
+
+
 def test_too_many_policies_and_too_long_texts_are_refused() -> None:
     with pytest.raises(ContractMalformed, match="policies"):
         measure(";" * (MAX_POLICIES + 1), "trial")
