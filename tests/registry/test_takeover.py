@@ -1,0 +1,76 @@
+"""Several sequencer processes on one PostgreSQL: one is killed or paused under load.
+
+Real processes, `kill -9` and `SIGSTOP`; another process goes on within five seconds.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+
+GOAL_S = 5.0
+
+
+@pytest.mark.slow
+def test_a_killed_sequencer_is_followed_by_another(cluster: Any, postgres: Any) -> None:
+    genesis = cluster.found(postgres.database(), f"file://{cluster.folder}/tiles", ("one", "two"))
+    for name in ("one", "two"):
+        cluster.start(name)
+    first, second = cluster.wait_for_duty()
+    cluster.load("one", threads=4, batch=16)
+    for _ in range(2):
+        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.signal(first, signal.SIGKILL)
+        killed = time.monotonic() + 0.1  # behind the answers that were on their way
+        gap = cluster.until_acked(killed, 20)
+        assert gap <= GOAL_S
+        assert cluster.on_duty() == [second]
+        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.start(first)
+        assert "standby" in cluster.status(first)
+        first, second = second, first
+    cluster.end_load()
+    assert cluster.check(genesis, "one") >= 3
+    assert len(cluster.acks) > 80
+
+
+@pytest.mark.slow
+def test_a_sequencer_that_ends_hands_over_at_once(cluster: Any, postgres: Any) -> None:
+    genesis = cluster.found(postgres.database(), f"file://{cluster.folder}/tiles", ("one", "two"))
+    for name in ("one", "two"):
+        cluster.start(name)
+    first, second = cluster.wait_for_duty()
+    cluster.load("one", threads=2, batch=4)
+    cluster.until_acked(time.monotonic(), 10, count=5)
+    cluster.signal(first, signal.SIGTERM)
+    cluster.until_acked(time.monotonic(), 10, count=5)
+    assert cluster.on_duty() == [second]
+    cluster.end_load()
+    cluster.check(genesis, second)
+
+
+@pytest.mark.slow
+def test_a_paused_sequencer_is_fenced_out(cluster: Any, postgres: Any) -> None:
+    genesis = cluster.found(postgres.database(), f"file://{cluster.folder}/tiles", ("one", "two"))
+    for name in ("one", "two"):
+        cluster.start(name)
+    first, second = cluster.wait_for_duty()
+    cluster.load("one", threads=4, batch=64)
+    for _ in range(3):  # at different points of its work
+        cluster.until_acked(time.monotonic(), 10, count=40)
+        paused = time.monotonic()
+        cluster.signal(first, signal.SIGSTOP)
+        # A client waits three seconds for the paused process before it asks the next one.
+        cluster.until_acked(paused + 0.5, 20)
+        assert "standby" not in cluster.status(second)
+        cluster.until_acked(time.monotonic(), 10, count=10)
+        cluster.signal(first, signal.SIGCONT)
+        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.wait_for(lambda name=first: "standby" in cluster.status(name))
+        assert cluster.on_duty() == [second]
+        first, second = second, first
+    cluster.end_load()
+    assert cluster.check(genesis, "one") >= 3
