@@ -24,7 +24,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from credentials.dids import (
-    ChainResolver,
     DidDocument,
     KeyResolver,
     Resolver,
@@ -257,7 +256,7 @@ class Governance:
     @cached_property
     def resolver(self) -> Resolver:
         """Keys of did:key, and of issuers and verifiers from their accredited DID documents."""
-        return ChainResolver(KeyResolver(), _Holders(self._document))
+        return _Resolver(KeyResolver(), _Holders(self._document))
 
     def _document(self, did: str) -> DidDocument | None:
         known = self._documents.get(did)
@@ -372,6 +371,18 @@ class Governance:
     ) -> str | None:
         asker = Asker(self, submission.origin, submission.submitter, moment, at)
         return asker.forbidden(self.contracts.engine(at), entry)
+
+
+class _Resolver:
+    """Asks whom a DID's method names: did:key tells its key itself, the others are on the chain."""
+
+    def __init__(self, keys: Resolver, holders: Resolver) -> None:
+        self._keys = keys
+        self._holders = holders
+
+    def resolve(self, url: str, relationship: str) -> VerificationMethod:
+        resolver = self._keys if url.startswith("did:key:") else self._holders
+        return resolver.resolve(url, relationship)
 
 
 class _Holders:

@@ -25,7 +25,6 @@ TIME: Final = (  # the 29th of February goes the long way
 COUNT: Final = r"[1-9][0-9]{0,14}"  # below 2^53
 
 
-
 class Spelling:
     """How entries of one kind are spelt, whose members are texts or, spelt `COUNT`, numbers."""
 
@@ -33,12 +32,13 @@ class Spelling:
         """`members`: the spelling of each, besides `kind` and `v`."""
         self.kind: Final = kind
         self._names: Final = sorted(members)
-        self._numbers: Final = frozenset(name for name in members if members[name] == COUNT)
+        self._numbers: Final = [name for name in members if members[name] == COUNT]
         parts = {"kind": f'"{kind}"', "v": "1"}
         for name, text in members.items():
             parts[name] = f"({text})" if text == COUNT else f'"({text})"'
         # RFC 8785 §3.2.3: members in the order of their names.
         whole = ",".join(f'"{name}":{parts[name]}' for name in sorted(parts))
+        self._empty: Final[dict[str, Any]] = dict.fromkeys(sorted(parts)) | {"kind": kind, "v": 1}
         self.prefix: Final = f'{{"{min(parts)}":'.encode()
         self._match: Final = re.compile(rf"\{{{whole}\}}".encode()).fullmatch
 
@@ -48,7 +48,8 @@ class Spelling:
         return None if match is None else lambda: self._body(match)
 
     def _body(self, match: re.Match[bytes]) -> dict[str, Any]:
-        body: dict[str, Any] = {"kind": self.kind, "v": 1}
-        for name, text in zip(self._names, match.groups(), strict=True):
-            body[name] = int(text) if name in self._numbers else text.decode()
+        body = self._empty.copy()
+        body.update(zip(self._names, [text.decode() for text in match.groups()], strict=True))
+        for name in self._numbers:
+            body[name] = int(body[name])
         return body
