@@ -153,7 +153,7 @@ class Node:
             answer = Answer.text(503, f"{error.code}: {error}")
         if answer.status == 200:
             self._latest_error = ""
-        elif answer.status != 409:
+        elif answer.status in (422, 503):  # any stranger can get the others
             self._latest_error = answer.body.decode(errors="replace").strip()
             log.warning("node %s refuses (%d): %s", self.name, answer.status, self._latest_error)
         return answer

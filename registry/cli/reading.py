@@ -1,4 +1,4 @@
-"""`zl registry status`, `blocks`, `show`, `verify`, `bundle`: reading the chain."""
+"""`zl registry status`, `blocks`, `show`, `bundle`: reading the chain."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from registry.addresses import parse_address, read_addresses
 from registry.cli.shared import (
+    addresses,
     connect,
     home,
     load_genesis,
@@ -18,7 +20,6 @@ from registry.entries import encode_time
 from registry.errors import StoreFailed
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
-from schemas.errors import ExitCode
 from schemas.texts import Texts
 
 
@@ -37,9 +38,22 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
     ]
 
     @app.command(help=_("How the network is: chains, nodes, alarms."))
-    def status(urls: url = None, genesis: genesis_file = None, json_: as_json = False) -> None:
-        with connect(urls, genesis) as client:
-            told = client.status()
+    def status(
+        urls: url = None,
+        node: Annotated[
+            list[str] | None,
+            typer.Option(help=_("NAME=URL of a node; asked also when the registry is down.")),
+        ] = None,
+        genesis: genesis_file = None,
+        json_: as_json = False,
+    ) -> None:
+        from registry.standing import standing
+
+        pinned = load_genesis(genesis)
+        nodes = dict(parse_address(text, pinned) for text in node or [])
+        if not urls and genesis is None:
+            nodes = {**read_addresses(home()), **nodes}  # this home's own network
+        told = standing(pinned, addresses(urls, needed=not nodes), nodes)
         if json_:
             print_json(told)
         else:
@@ -129,40 +143,6 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
             return
         say(_("{path} is as of {time}.", path=out, time=loaded.time.isoformat()))
 
-    @app.command(help=_("Check all chains of this home from their bytes, rules and signatures."))
-    def verify(json_: as_json = False) -> None:
-        from registry.verification import verify_chains
-
-        findings = verify_chains(home(), load_genesis(None), now=utc_now())
-        sound = all(not chain["findings"] for chain in findings)
-        if json_:
-            print_json({"sound": sound, "chains": findings})
-        else:
-            _print_findings(_, findings)
-        if not sound:
-            raise typer.Exit(int(ExitCode.REJECTED))
-
-
-def _print_findings(_: Texts, chains: list[dict[str, Any]]) -> None:
-    for chain in chains:
-        if not chain["findings"]:
-            say(
-                _(
-                    "{origin}: {size} entries, all sound.",
-                    origin=chain["origin"],
-                    size=chain["size"],
-                )
-            )
-        for finding in chain["findings"]:
-            say(
-                _(
-                    "{origin}: {damage} at {where}",
-                    origin=chain["origin"],
-                    damage=finding["damage"],
-                    where=finding["where"],
-                )
-            )
-
 
 def _print_status(_: Texts, told: dict[str, Any]) -> None:
     main = told["main"]
@@ -175,11 +155,23 @@ def _print_status(_: Texts, told: dict[str, Any]) -> None:
             time=main["cosignedAt"] or "-",
         )
     )
+    if not told["sequencer"]["answers"]:
+        say(_("The sequencer does not answer. This is what the nodes say:"))
     for chain in told["chains"]:
         say(_("  {origin}: {size} entries", origin=chain["origin"], size=chain["size"]))
     for node in told["nodes"]:
         if node["error"]:
             say(_("  node {name}: {error}", name=node["name"], error=node["error"]))
+        elif node.get("lag"):
+            say(
+                _(
+                    "  node {name}: cosigned {size} at {time}, {lag} entries behind",
+                    name=node["name"],
+                    size=node["size"],
+                    time=node["cosignedAt"] or "-",
+                    lag=node["lag"],
+                )
+            )
         else:
             say(
                 _(

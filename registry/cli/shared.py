@@ -58,15 +58,24 @@ def unlock(_: Texts, folder: Path, secret: Path | None) -> str | None:
     return read_passphrase(secret, prompt=_("Passphrase of the keys"))
 
 
-def connect(urls: list[str] | None, genesis: Path | None) -> RegistryClient:
-    """A client for the addresses given, else the environment's, else the one on file."""
+def addresses(urls: list[str] | None, *, needed: bool = True) -> list[str]:
+    """The addresses given, else the environment's, else the one on file.
+
+    Raises RegistryNotNamed when there is none and one is `needed`.
+    """
     found = urls or os.environ.get(URL_VARIABLE, "").split()
     if not found:
         try:
             found = [(home() / ADDRESS_FILE).read_text(encoding="utf-8").strip()]
         except OSError as error:
-            raise RegistryNotNamed from error
-    return RegistryClient(found, load_genesis(genesis))
+            if needed:
+                raise RegistryNotNamed from error
+    return found
+
+
+def connect(urls: list[str] | None, genesis: Path | None) -> RegistryClient:
+    """A client for `addresses`."""
+    return RegistryClient(addresses(urls), load_genesis(genesis))
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
