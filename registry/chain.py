@@ -146,6 +146,7 @@ class Chains:
         self._clock = ForwardClock(now, genesis.created)
         self._pace = pace
         self._grown: dict[str, float] = {}  # since when side chains wait for their checkpoint
+        self._empty: set[str] = set()  # whose checkpoint of nothing is served
         self._main_lock = threading.RLock()
         self.logs: dict[str, Log] = {}
         self.catalogue = Catalogue(home)
@@ -318,6 +319,9 @@ class Chains:
             waiting = log.size - sizes.get(origin, 0)
             if not waiting:
                 self._grown.pop(origin, None)
+                if not log.size and origin not in self._empty:
+                    log.tick()  # tlog-tiles, "Checkpoints": an empty log has one, too
+                    self._empty.add(origin)
                 continue
             self._grown.setdefault(origin, self._pace())
             if due is not None and not due(chain, waiting):

@@ -157,6 +157,7 @@ class Log:
         if published is not None and files.read_checkpoint() != published:
             files.write_checkpoint(published, replace=shown is None)
         self._served = published  # what the checkpoint file says
+        self._signed: tuple[Checkpoint, bytes] | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"commit {store.origin}", daemon=True
         )
@@ -505,12 +506,16 @@ class Log:
     def sign(self) -> bytes:
         """The checkpoint of the integrated tree, signed by the log.
 
-        Its size and root went through the compare-and-swap of a commit before; Ed25519 is
-        deterministic, so signing one head twice gives the same bytes.
+        Its size and root went through the compare-and-swap of a commit before. One head is signed
+        once in the life of a process: ML-DSA-44 is not deterministic, and slow.
         """
         if self._signer is None:
             raise CheckpointRefused(origin=self.origin, reason="no signing key was given")
-        return self.view.checkpoint.sign(self._signer)
+        checkpoint = self.view.checkpoint
+        held = self._signed
+        if held is None or held[0] != checkpoint:
+            held = self._signed = (checkpoint, checkpoint.sign(self._signer))
+        return held[1]
 
     def publish(self, note: bytes) -> Checkpoint:
         """Make a signed (and cosigned) checkpoint the published one, durably.
@@ -549,9 +554,11 @@ class Log:
         Returns the published note.
         """
         self.integrate()
+        served = self._served
+        if served is not None and served.startswith(self.view.checkpoint.text.encode() + b"\n"):
+            return served
         note = self.sign()
-        if note != self._served:
-            self.publish(note)
+        self.publish(note)
         return note
 
     # --- end ---
