@@ -43,6 +43,7 @@ GROUPS: Final[Mapping[tuple[str, ...], str]] = {
     ("README.md",): "en",
     ("README.zh-CN.md",): "zh-CN",
     GUIDES: "en",
+    ("docs/contracts.md",): "en",
 }
 WIDTH: Final = 92  # columns; what a README shows without a scroll bar
 FOLDER: Final = "~/zhenglian"

@@ -92,7 +92,7 @@ def build_contract_app(_: Texts) -> typer.Typer:
             say(
                 _(
                     "{name} {version}: {state}, entry {index}, from size {activates} on, "
-                    "{policies} policies",
+                    "policies: {policies}",
                     name=contract.name,
                     version=contract.version,
                     state=states[state],
@@ -138,7 +138,9 @@ def build_contract_app(_: Texts) -> typer.Typer:
         called, policy = _policy(file, name)
         with ExitStack() as stack:
             pinned, size, read = _history(stack, urls, genesis)
-            with Progress(console=Console(stderr=True), transient=True, disable=json_) as bar:
+            console = Console(stderr=True)
+            quiet = json_ or not console.is_terminal
+            with Progress(console=console, transient=True, disable=quiet) as bar:
                 task = bar.add_task(_("Rehearsing"), total=size)
                 report = rehearse(
                     pinned,
