@@ -130,6 +130,10 @@ class PostgresStore:
                 except OutcomeUnknown:
                     if self._landed(commit, deadline):
                         return
+                except StoreUnreachable:
+                    # Nothing was written. Perhaps the connection broke while nobody looked.
+                    if tries < _TRIES - 1:
+                        raise
                 except StoreFailed as error:
                     if not isinstance(error.__cause__, _REPEAT) or not tries:
                         raise
@@ -294,6 +298,9 @@ class PostgresStore:
         ):
             yield from rows
             last = rows[-1][0]
+
+    def indexed(self) -> int:
+        return self.head().size
 
     def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
         last = b""
