@@ -78,6 +78,11 @@ REFUSED: Final = "refused"
 UNREACHABLE: Final = "unreachable"
 
 
+def _(text: str) -> str:
+    """Marks a text for the catalogue of translations; it is translated where it is shown."""
+    return text
+
+
 @dataclass(frozen=True)
 class Alarm:
     """What is wrong, where, and whether it proves misbehaviour. `said` is a message id."""
@@ -223,7 +228,7 @@ class Monitor:
                 self._alarm(
                     round_,
                     UNREACHABLE,
-                    "{address} does not answer: {reason}",
+                    _("{address} does not answer: {reason}"),
                     address,
                     reason=str(error.params.get("reason", error)),
                 )
@@ -265,8 +270,10 @@ class Monitor:
                 self._alarm(
                     round_,
                     QUORUM,
-                    "{address} shows a main checkpoint that {found} nodes have cosigned; "
-                    "{needed} are needed",
+                    _(
+                        "{address} shows a main checkpoint that {found} nodes have cosigned; "
+                        "{needed} are needed"
+                    ),
                     address,
                     main,
                     found=error.params["found"],
@@ -296,7 +303,7 @@ class Monitor:
         self._compare(round_, address, path, signed.checkpoint, statement)
 
     def _forged(self, round_: Round, address: _Address, origin: str, error: RegistryError) -> None:
-        said = "what {address} answers for {origin} does not verify: {code}"
+        said = _("what {address} answers for {origin} does not verify: {code}")
         self._alarm(round_, FORGED, said, address, origin, proven=True, code=error.code)
 
     # Trees
@@ -315,7 +322,7 @@ class Monitor:
             self._alarm(
                 round_,
                 SHRANK,
-                "{origin} shrank at {address}: from {before} entries to {size}",
+                _("{origin} shrank at {address}: from {before} entries to {size}"),
                 address,
                 found.origin,
                 proven=True,
@@ -356,7 +363,7 @@ class Monitor:
                 self._alarm(
                     round_,
                     UNREACHABLE,
-                    "{address} does not show the tiles of {origin}: {reason}",
+                    _("{address} does not show the tiles of {origin}: {reason}"),
                     source,
                     found.origin,
                     reason=str(error),
@@ -366,7 +373,7 @@ class Monitor:
                 self._alarm(
                     round_,
                     FORGED,
-                    "the tiles of {origin} at {address} do not lead to its checkpoint",
+                    _("the tiles of {origin} at {address} do not lead to its checkpoint"),
                     source,
                     found.origin,
                     proven=True,
@@ -395,8 +402,10 @@ class Monitor:
         self._alarm(
             round_,
             FORK,
-            "{origin} has two trees: of {one} entries as {first} showed it, and of {other} as "
-            "{second} did",
+            _(
+                "{origin} has two trees: of {one} entries as {first} showed it, and of {other} as "
+                "{second} did"
+            ),
             address,
             origin,
             proven=True,
@@ -501,8 +510,10 @@ class Monitor:
             self._alarm(
                 round_,
                 COMMITMENT,
-                "the main chain commits to another batch of {origin} than {address} shows "
-                "(entries {start} to {last})",
+                _(
+                    "the main chain commits to another batch of {origin} than {address} shows "
+                    "(entries {start} to {last})"
+                ),
                 address,
                 origin,
                 proven=True,
@@ -534,7 +545,7 @@ class Monitor:
             self._alarm(
                 round_,
                 STALL,
-                "no quorum has vouched for {origin} since {time}, for {seconds} seconds",
+                _("no quorum has vouched for {origin} since {time}, for {seconds} seconds"),
                 origin=main,
                 time=_time(moment),
                 seconds=now - moment,
@@ -546,14 +557,14 @@ class Monitor:
                 self._alarm(
                     round_,
                     LAG,
-                    "the node {node} was last seen to cosign at {time}",
+                    _("the node {node} was last seen to cosign at {time}"),
                     origin=main,
                     node=node.name,
                     time=_time(seen[1]) if seen else "-",
                 )
 
     def _anchors(self, round_: Round) -> None:
-        _, moment = self._state.vouched
+        moment = self._state.vouched[1]
         for origin, side in self._sides.items():
             since = self._state.oldest_waiting(origin)
             if since is None:
@@ -566,8 +577,10 @@ class Monitor:
             self._alarm(
                 round_,
                 ANCHOR,
-                "entries of {origin} are not on the main chain after {seconds} seconds; "
-                "{limit} are allowed",
+                _(
+                    "entries of {origin} are not on the main chain after {seconds} seconds; "
+                    "{limit} are allowed"
+                ),
                 origin=origin,
                 proven=moved,
                 seconds=waited,
@@ -593,7 +606,7 @@ class Monitor:
             self._alarm(
                 round_,
                 REFUSED,
-                "the node at {address} refused a checkpoint at {time}: {reason}",
+                _("the node at {address} refused a checkpoint at {time}: {reason}"),
                 address,
                 self.genesis.origin,
                 time=str(refusal.get("time"))[:40],
@@ -609,7 +622,7 @@ class Monitor:
                 self._alarm(
                     round_,
                     REFUSED,
-                    "{address} says that the node {node} refuses: {reason}",
+                    _("{address} says that the node {node} refuses: {reason}"),
                     address,
                     self.genesis.origin,
                     node=str(node.get("name"))[:80],
@@ -640,7 +653,7 @@ class Monitor:
         self._alarm(
             round_,
             UNREACHABLE,
-            "no address showed the entries of {origin}, so they were not checked",
+            _("no address showed the entries of {origin}, so they were not checked"),
             origin=self.genesis.origin,
         )
 
@@ -653,9 +666,9 @@ class Monitor:
         self._alarm(
             round_,
             INVALID if chain else FORGED,
-            "{origin} is not valid at entry {index}: {reason}"
+            _("{origin} is not valid at entry {index}: {reason}")
             if chain
-            else "{address} showed entries of {origin} that are not on the chain (at {index})",
+            else _("{address} showed entries of {origin} that are not on the chain (at {index})"),
             address,
             origin,
             proven=True,
@@ -691,7 +704,7 @@ class Monitor:
                 self._alarm(
                     round_,
                     FORK if path.name.startswith("fork") else INVALID,
-                    "evidence of misbehaviour is on file: {path}",
+                    _("evidence of misbehaviour is on file: {path}"),
                     proven=True,
                     evidence=path,
                     path=str(path),

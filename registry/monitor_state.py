@@ -158,6 +158,10 @@ class WatchState:
         """The largest tree of a chain that anybody has shown."""
         return self._newest.get(origin)
 
+    def sizes(self) -> dict[str, int]:
+        """The size of the largest tree of each chain that anybody has shown."""
+        return {origin: seen.size for origin, seen in self._newest.items()}
+
     def record(self, source: str, seen: Seen) -> None:
         """A tree that agrees with all before."""
         self._seen[f"{source} {seen.origin}"] = seen

@@ -8,6 +8,7 @@ from registry.cli.governing import add_governing
 from registry.cli.network import add_network
 from registry.cli.nodes import build_node_app
 from registry.cli.reading import add_reading
+from registry.cli.watching import add_watching
 from schemas.texts import Texts
 
 
@@ -17,6 +18,7 @@ def build_app(_: Texts) -> typer.Typer:
     add_network(app, _)
     add_governing(app, _)
     add_reading(app, _)
+    add_watching(app, _)
     app.add_typer(build_node_app(_), name="node")
     app.add_typer(build_contract_app(_), name="contract")
     app.add_typer(build_chain_app(_), name="chain")
