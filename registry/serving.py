@@ -18,6 +18,22 @@ MAX_CONNECTIONS: Final = 4000
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
+def configure(app: ASGIApp) -> uvicorn.Config:
+    """How applications are served."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        lifespan="off",
+        ws="none",
+        http=Patient,
+        proxy_headers=False,  # nothing here depends on who asks
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+
+
 def serve(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then return. Port 0 takes a free one.
 
@@ -35,20 +51,7 @@ def serve(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) 
             raise PortTaken(host=host, port=port) from error
         server.listen(512)
         shown = f"[{host}]" if ":" in host else host
-        worker = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-                lifespan="off",
-                ws="none",
-                http=Patient,
-                proxy_headers=False,  # nothing here depends on who asks
-                limit_concurrency=MAX_CONNECTIONS,
-            )
-        )
+        worker = uvicorn.Server(configure(app))
 
         def stop(*_: object) -> None:
             worker.should_exit = True
