@@ -6,19 +6,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from credentials.dids import DocumentResolver, KeyResolver, did_document, did_key, key_url
 from credentials.keys import PrivateKey
 from registry.entries import Entry, anchor_entry, make_entry
 from registry.errors import EntryMalformed, SealInvalid, SubmissionMalformed
 from registry.limits import MAX_BATCH_ENTRIES
-from registry.submission import MAX_SUBMISSION_BYTES, Submission, check_seal, seal
+from registry.submission import MAX_SUBMISSION_BYTES, Submission, _unsigned, check_seal, seal
 
 ORIGIN = "test.example/identity"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 DID = "did:web:issuer.example"
 KEY = PrivateKey.from_seed("P-256", b"an issuer of the tests")
 DOCUMENT = did_document(DID, {"key-1": KEY.public_key})
+_FIXED = {"kind", "v"}
 
 
 def entries(count: int = 3) -> list[Entry]:
@@ -117,3 +121,17 @@ def test_a_batch_has_limits() -> None:
     for count in (0, MAX_BATCH_ENTRIES):
         with pytest.raises(SubmissionMalformed):
             sealed(count)
+
+
+@given(st.text(min_size=1, max_size=200))
+@example('","sig":"')
+@example('\\","sig":"x","')
+@example(',"sig":"uAAAA"')
+def test_what_a_seal_signs_is_the_rest_of_it(key: str) -> None:
+    members = {name: value for name, value in sealed().seal.body.items() if name not in _FIXED}
+    try:
+        found = make_entry("seal", **{**members, "key": key})
+    except EntryMalformed:
+        return
+    unsigned = {name: value for name, value in found.body.items() if name != "sig"}
+    assert _unsigned(found) == rfc8785.dumps(unsigned)
