@@ -1,0 +1,146 @@
+"""A log and those who write to it, to be killed: `python -m tests.faults.writer`.
+
+One process has the code loaded and forks a writer for each life. A line on stdin, a JSON object,
+starts a life: `place` (a folder, or the URL of a database), `life`, `fault` or null, and `goal`:
+after so many acknowledgements, with the newest head published, the life ends by itself (0:
+never). It says, each in one write: `start PID`; `ack INDEX COUNT FIRST-ENTRY` when acknowledged;
+`sign SIZE ROOT` before a checkpoint leaves it; `fault …` right before it strikes; `done` at a
+reached goal. Then its parent says `end STATUS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from registry.log import TILES, Log
+from registry.note import NoteSigner
+from registry.storage import leafindex
+from registry.storage.places import Opened
+from registry.storage.tilefiles import TileFiles
+from tests.faults.points import AFTER, BEFORE, Fault, Injector
+
+ORIGIN = "faults.example/log"
+SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
+WRITERS = 3
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+def open_log(place: str, folder: Path) -> Log:
+    """A log in `folder`, or in a database with its tiles there."""
+    if not place.startswith("postgresql:"):
+        return Log.open(Path(place), signer=SIGNER)
+    from registry.storage.database import Database
+    from registry.storage.postgres import PostgresStore
+
+    database = Database(place)
+    lease = database.take(ORIGIN)
+    store = PostgresStore(database, ORIGIN, lease=lease)
+    return Log.over(Opened(store, TileFiles(folder / TILES, shared=True), lease), signer=SIGNER)
+
+
+def strike_databases(injector: Injector) -> None:
+    """The same steps where the record is in PostgreSQL: a commit is the end of a transaction."""
+    import psycopg
+
+    from registry.storage.postgres import PostgresStore
+
+    local = threading.local()
+    names = {"append": "append: commit", "publish": "publish: commit"}
+    for name, step in (*names.items(), ("set_integrated", "integrate: commit")):
+        whole = getattr(PostgresStore, name)
+
+        def within(self: Any, *rest: Any, _whole: Any = whole, _step: str = step) -> Any:
+            local.step = _step
+            try:
+                return _whole(self, *rest)
+            finally:
+                local.step = None
+
+        setattr(PostgresStore, name, within)
+    leave = psycopg.transaction.Transaction.__exit__
+
+    def left(self: Any, *rest: Any) -> Any:
+        step = getattr(local, "step", None)
+        if step is None or rest[0] is not None:
+            return leave(self, *rest)
+        injector.reach(step, BEFORE, RuntimeError)
+        done = leave(self, *rest)
+        injector.reach(step, AFTER, RuntimeError)
+        return done
+
+    psycopg.transaction.Transaction.__exit__ = left  # type: ignore[method-assign]
+
+
+def live(order: dict[str, Any], injector: Injector) -> None:
+    say(f"start {os.getpid()}")
+    fault = order["fault"]
+    rng = random.Random(order["seed"])
+    injector.arm(Fault(**fault) if fault else None)
+    log = open_log(order["place"], Path(order["folder"]))
+    goal, life = order["goal"], order["life"]
+    acknowledged = [0] * WRITERS
+    enough = threading.Event()
+
+    def add(worker: int, chance: random.Random) -> None:
+        step = 0
+        while not enough.is_set():
+            count = chance.choice([1, 1, 3, 40, 256])
+            first = f"{life}-{worker}-{step}-0"
+            batch = [f"{life}-{worker}-{step}-{i}".encode() for i in range(count)]
+            say(f"ack {log.add(batch).indices[0]} {count} {first}")
+            acknowledged[worker] += 1
+            step += 1
+
+    workers = [
+        threading.Thread(target=add, args=(worker, random.Random(rng.random())), daemon=True)
+        for worker in range(WRITERS)
+    ]
+    for worker in workers:
+        worker.start()
+    while True:
+        last = bool(goal) and sum(acknowledged) >= goal
+        if last:
+            enough.set()
+            for worker in workers:
+                worker.join()
+        checkpoint = log.integrate()
+        say(f"sign {checkpoint.size} {checkpoint.root.hex()}")
+        log.publish(checkpoint.sign(SIGNER))
+        if last and checkpoint.size == log.size:
+            log.close()
+            say("done")
+            return
+
+
+def main() -> None:
+    injector = Injector(say)
+    injector.install()
+    # Small logs shall do what large ones do: write runs of leaves, and merge them.
+    leafindex._FEW, leafindex._LARGE_COMMITS, leafindex._FAN = 300, 1, 4
+    databases = len(sys.argv) > 1
+    if databases:
+        strike_databases(injector)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                live(json.loads(line), injector)
+            except BaseException as error:  # noqa: BLE001 - whoever reads this fails over it
+                say(f"trouble {type(error).__name__}: {error}")
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        say(f"end {status}")
+
+
+if __name__ == "__main__":
+    main()
