@@ -16,7 +16,8 @@ from credentials.did_webvh.parameters import BadParameter
 from credentials.dids import ASSERTION
 from credentials.errors import CredentialError
 from credentials.keys import PublicKey
-from credentials.proofs.jcs import EDDSA_JCS_2022, hash_json
+from credentials.proofs.eddsa_jcs_2022 import EDDSA_JCS_2022
+from credentials.proofs.jcs import hash_json
 from credentials.timestamps import parse_timestamp
 
 _KEY: Final = "did:key:"

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from credentials.proofs.rdfc import RdfcSuite
+from credentials.proofs import rdfc
+from credentials.proofs.plain import PlainSuite
 from credentials.proofs.suite import ProofForm
 
 NAME: Final = "Ed25519Signature2020"
 CONTEXT: Final = "https://w3id.org/security/suites/ed25519-2020/v1"
 
-ED25519_SIGNATURE_2020: Final = RdfcSuite(NAME, frozenset({"Ed25519"}))
+ED25519_SIGNATURE_2020: Final = PlainSuite(NAME, frozenset({"Ed25519"}), rdfc.hash_data)
 FORM: Final = ProofForm(NAME, CONTEXT, suite=NAME)

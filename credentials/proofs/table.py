@@ -12,12 +12,15 @@ from types import MappingProxyType
 from typing import Final
 
 from credentials.proofs.bbs_2023 import BBS_2023
+from credentials.proofs.ecdsa_jcs_2019 import ECDSA_JCS_2019
+from credentials.proofs.ecdsa_rdfc_2019 import ECDSA_RDFC_2019
 from credentials.proofs.ecdsa_sd_2023 import ECDSA_SD_2023
 from credentials.proofs.ed25519_signature_2020 import ED25519_SIGNATURE_2020
 from credentials.proofs.ed25519_signature_2020 import FORM as ED25519_SIGNATURE_2020_FORM
-from credentials.proofs.jcs import ECDSA_JCS_2019, EDDSA_JCS_2022
-from credentials.proofs.mldsa44 import MLDSA44_JCS_2024, MLDSA44_RDFC_2024
-from credentials.proofs.rdfc import ECDSA_RDFC_2019, EDDSA_RDFC_2022
+from credentials.proofs.eddsa_jcs_2022 import EDDSA_JCS_2022
+from credentials.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
+from credentials.proofs.mldsa44_jcs_2024 import MLDSA44_JCS_2024
+from credentials.proofs.mldsa44_rdfc_2024 import MLDSA44_RDFC_2024
 from credentials.proofs.suite import Cryptosuite, ProofForm
 from schemas.names import CONTEXT_V2
 

@@ -21,7 +21,8 @@ from credentials.errors import ProofMalformed, SignatureInvalid
 from credentials.keys import PrivateKey
 from credentials.multibase import multibase_decode
 from credentials.proofs import add_proof, verify_proof
-from credentials.proofs.rdfc import EDDSA_RDFC_2022, hash_data
+from credentials.proofs.eddsa_rdfc_2022 import EDDSA_RDFC_2022
+from credentials.proofs.rdfc import hash_data
 from credentials.proofs.suite import ProofInput
 from credentials.timestamps import parse_timestamp
 
