@@ -6,13 +6,17 @@ GROUP ?=
 SECONDS ?= 60
 TARGETS ?=
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test test-ha lint bench fuzz clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/zl demo --out demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto
+
+# Kills primaries of a replicated PostgreSQL: needs Debian's patroni, etcd-server and postgresql.
+test-ha: $(VENV)/.dev
+	ZL_TEST_HA=1 $(BIN)/pytest -n 0 -s tests/ha
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
