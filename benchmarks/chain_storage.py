@@ -58,8 +58,9 @@ def _postgres() -> Iterator[tuple[Path, str]]:
             host = quote(str(info.socket_dir), safe="")
             yield folder, f"postgresql://postgres@/postgres?host={host}"
         finally:
-            info.process.send_signal(signal.SIGQUIT)
-            info.process.wait(20)
+            if info.process is not None:
+                info.process.send_signal(signal.SIGQUIT)
+                info.process.wait(20)
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
