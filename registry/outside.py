@@ -25,7 +25,7 @@ import httpx
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.cosigning import HttpNode, NodeState, exchange
 from registry.entries import encode_time
-from registry.errors import QuorumMissing, RegistryError
+from registry.errors import CosignatureMissing, QuorumMissing, RegistryError
 from registry.genesis import Genesis
 from registry.note import Note, NoteSignature, VerifierKey
 from registry.policy import NONE, Policy
@@ -192,6 +192,10 @@ class Outside:
             lines = pusher.push(signed, view)
             mirror.pushed[origin] = signed.size
             if origin == self._genesis.origin:
+                if lines is None:
+                    raise CosignatureMissing(
+                        node=mirror.state.name, reason="it does not copy the main chain"
+                    )
                 mirror.state.size = signed.size
                 self._collect(signed, lines)
 

@@ -76,12 +76,13 @@ class MirrorClient:
         """End the connections."""
         self._http.close()
 
-    def push(self, signed: SignedCheckpoint, source: Source) -> list[NoteSignature]:
-        """Bring the mirror up to `signed` and take its cosignatures.
+    def push(self, signed: SignedCheckpoint, source: Source) -> list[NoteSignature] | None:
+        """Bring the mirror up to `signed` and take its cosignatures; None: it copies another log.
 
         Raises RegistryUnreachable, CosignatureMissing and what `source` raises.
         """
-        self._announce(signed, source)
+        if not self._announce(signed, source):
+            return None
         attempts = 0
         while True:
             before = self._next
@@ -92,7 +93,7 @@ class MirrorClient:
             if attempts >= _ATTEMPTS:
                 raise CosignatureMissing(node=self.name, reason="it makes no progress")
 
-    def _announce(self, signed: SignedCheckpoint, source: Source) -> None:
+    def _announce(self, signed: SignedCheckpoint, source: Source) -> bool:
         for _ in range(_ATTEMPTS):
             if self._pending > signed.size:
                 raise CosignatureMissing(
@@ -105,7 +106,9 @@ class MirrorClient:
             )
             if status == 200:
                 self._pending = signed.size
-                return
+                return True
+            if status == 404:
+                return False
             if status != 409:
                 raise self._refused(status, body)
             try:

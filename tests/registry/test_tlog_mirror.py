@@ -47,6 +47,7 @@ from registry.witness import Answer
 ORIGIN = "log.example/stock"
 DIGEST = sha256(ORIGIN.encode()).hexdigest()
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
+ELSE = NoteSigner.from_seed("log.example/else", b"\x09" * 32)
 M1 = NoteSigner.from_seed("mirror.example/m", b"\x02" * 32, ML_DSA_44)
 M2 = NoteSigner.from_seed("mirror.example/m", b"\x03" * 32, ED25519_COSIGNATURE)
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -399,9 +400,15 @@ def test_a_log_pushes_itself(world: World, http: TestClient) -> None:
     log = SmallLog(256 * 33 + 5)
     client = client_of(http)
     for size in (1, 300, len(log.entries), len(log.entries)):
-        (line,) = client.push(log.signed(size), log)
+        (line,) = client.push(log.signed(size), log) or ()
         assert (line.name, line.key_id) == (M1.key.name, M1.key.id)
         world.check_copy(log, size)
+    other_log = open_checkpoint(
+        Checkpoint("log.example/else", 5, root_of(log.leaves[:5])).sign(ELSE),
+        "log.example/else",
+        [ELSE.key],
+    )
+    assert client_of(http).push(other_log, log) is None
     # Another process of the log knows nothing of the mirror, and finds out.
     other = client_of(http)
     assert other.push(log.signed(len(log.entries)), log)
