@@ -22,7 +22,7 @@ from registry.node import Node
 from registry.note import VerifierKey
 from registry.policy import CosignedCheckpoint
 from registry.reading import HttpSource, Peers
-from registry.recovery import Inquiry
+from registry.recovery import Inquiry, needed
 from schemas.digests import digest_multibase
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ INTERVAL_S: Final = 1.0
 AFTER_COSIGNING_S: Final = 0.1  # the sequencer needs a moment to collect the others
 ASK_ALL_S: Final = 10.0  # the other nodes, too: the registry might show old notes
 ADDRESSES_S: Final = 30.0
+AHEAD_S: Final = 30.0
 DOCUMENTS_AT_ONCE: Final = 64
 DOCUMENT_AGAIN_S: Final = 30.0
 _MAX_NODES: Final = 64
@@ -45,7 +46,8 @@ class CatchingUp:
         self._genesis = node.genesis
         self._inquiry = Inquiry(node.genesis, node.key, peers)
         self._inquired = False
-        self._ahead: dict[str, SignedCheckpoint] = {}  # published, and not mirrored yet
+        # Published, and not mirrored yet: until when it is waited for.
+        self._ahead: dict[str, tuple[SignedCheckpoint, float]] = {}
         self._again: dict[str, float] = {}  # documents that nobody had
         self._all_at = self._addresses_at = float("-inf")
         self._stop = threading.Event()
@@ -110,12 +112,13 @@ class CatchingUp:
         if everybody or moment - self._addresses_at >= ADDRESSES_S:
             self._addresses_at = moment
             self._learn_addresses()
-        if not self._inquired or self._node.asking:
-            self._node.learn(self._inquiry.run())
-            self._inquired = True
         everybody = everybody or moment - self._all_at >= ASK_ALL_S
         if everybody:
             self._all_at = moment
+        if self._node.asking or (everybody and not self._inquired):
+            heard = self._inquiry.run()
+            self._node.learn(heard)
+            self._inquired = len(heard.nodes) >= needed(self._genesis)
         answered = self._follow_main(everybody=everybody)
         self._publish_sides(answered)
         self._fetch_documents(answered)
@@ -175,21 +178,26 @@ class CatchingUp:
                 continue
             self._publish_side(origin)
             for source in sources:
-                if origin in self._ahead or not size:
+                if origin in self._ahead:
                     break  # wait until the mirror is there
                 try:
                     note = source.checkpoint(origin)
                     if note is not None:
-                        self._ahead[origin] = open_checkpoint(note, origin, [chain.log_key])
+                        signed = open_checkpoint(note, origin, [chain.log_key])
+                        self._ahead[origin] = signed, monotonic() + AHEAD_S
                 except RegistryError:
                     continue
             self._publish_side(origin)
 
     def _publish_side(self, origin: str) -> None:
         """Publish what waits, if the mirror has come to it and has the same tree."""
-        signed = self._ahead.get(origin)
+        signed, until = self._ahead.get(origin, (None, 0.0))
         view = self._node.reader.views.get(origin)
-        if signed is None or view is None or signed.size > view.size:
+        if signed is None or view is None:
+            return
+        if signed.size > view.size:
+            if until < monotonic():
+                del self._ahead[origin]  # nothing that exists is so far ahead for so long
             return
         del self._ahead[origin]
         if view.root_at(signed.size) == signed.root:
