@@ -42,6 +42,10 @@ ML_DSA_SUFFIX: Final = "#ml-dsa-44"
 """Behind the name of a log's Ed25519 key: that of its ML-DSA-44 key. No origin has a `#`."""
 
 
+EARLY: Final = 0.9
+"""A checkpoint that comes by so much of its interval is not put off to the tick after that."""
+
+
 @dataclass(frozen=True)
 class SequencerKeys:
     """The operator's key and the log keys of each chain, by origin (see `ML_DSA_SUFFIX`).
@@ -146,6 +150,7 @@ class Chains:
         self._clock = ForwardClock(now, genesis.created)
         self._pace = pace
         self._grown: dict[str, float] = {}  # since when side chains wait for their checkpoint
+        self._recorded_at: dict[str, float] = {}  # when they had their last one
         self._empty: set[str] = set()  # whose checkpoint of nothing is served
         self._main_lock = threading.RLock()
         self.logs: dict[str, Log] = {}
@@ -245,6 +250,9 @@ class Chains:
                 self.governance.check(self.main.size, submission.entries)
             except ChainInvalid as error:
                 raise refuse(str(error.params["reason"])) from error
+            for entry in submission.entries:
+                if entry.kind == "chain" and entry["origin"] not in self.logs:
+                    self._open_side(entry["origin"])  # else it would be registered without a store
             added = append(self.main, submission)
             self._catch_up_main()
             return added
@@ -289,10 +297,8 @@ class Chains:
         return change is not None and size + len(self.governance.chains) + 1 >= change
 
     def _due(self, chain: SideChain, waiting: int) -> bool:
-        return (
-            waiting >= chain.batch_size
-            or self.waited(chain.origin) * 1000 >= chain.batch_interval_ms
-        )
+        passed = self._pace() - self._recorded_at.get(chain.origin, float("-inf"))
+        return waiting >= chain.batch_size or passed * 1000 >= EARLY * chain.batch_interval_ms
 
     def waited(self, origin: str) -> float:
         """For how many seconds a side chain has had entries that are not on the main chain yet."""
@@ -353,6 +359,7 @@ class Chains:
         added = append(self.main, submission)
         for entry in entries:
             self._grown.pop(entry["origin"], None)
+            self._recorded_at[entry["origin"]] = self._pace()
         if added.indices != tuple(range(base, base + len(entries))):
             raise ChainInvalid(
                 origin=self.genesis.origin, index=base, reason="somebody else writes to it"

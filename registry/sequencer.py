@@ -198,7 +198,7 @@ class Sequencer:
             not current and signing < self.genesis.quorum
         ):
             alarms.insert(0, f"no quorum: {signing} of {self.genesis.quorum} nodes cosign")
-        for chain in self.chains.governance.chains.values():
+        for chain in list(self.chains.governance.chains.values()):
             waited = self.chains.waited(chain.origin)
             if waited > chain.max_anchor_delay_s:
                 alarms.append(f"{chain.origin}: entries wait for {waited:.0f} s to be anchored")
@@ -229,7 +229,7 @@ class Sequencer:
                     "maxAnchorDelay": chain.max_anchor_delay_s,
                     "waited": round(self.chains.waited(chain.origin), 3),
                 }
-                for chain in self.chains.governance.chains.values()
+                for chain in list(self.chains.governance.chains.values())
             ],
             "nodes": nodes,
             "outside": self._outside.report(size) if self._outside is not None else [],
