@@ -400,7 +400,9 @@ def test_a_log_pushes_itself(world: World, http: TestClient) -> None:
     log = SmallLog(256 * 33 + 5)
     client = client_of(http)
     for size in (1, 300, len(log.entries), len(log.entries)):
-        (line,) = client.push(log.signed(size), log) or ()
+        found = client.push(log.signed(size), log)
+        assert found is not None
+        (line,) = found
         assert (line.name, line.key_id) == (M1.key.name, M1.key.id)
         world.check_copy(log, size)
     other_log = open_checkpoint(
