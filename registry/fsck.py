@@ -11,11 +11,12 @@ integrated is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import starmap
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.errors import (
@@ -32,7 +33,7 @@ from registry.errors import (
     TilePathMalformed,
 )
 from registry.log import TILES
-from registry.merkle import Frontier, leaf_hash
+from registry.merkle import Frontier, leaf_hashes
 from registry.note import Note, VerifierKey
 from registry.storage import Block, Store, Tiles
 from registry.storage.sqlite import SqliteStore
@@ -93,22 +94,6 @@ class Report:
             self.findings.append(Finding(damage, where))
 
 
-class CheckedStore(Store, Protocol):
-    """A store that shows all that there is to check."""
-
-    def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Every published checkpoint as (size, root, note), oldest first."""
-        ...
-
-    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
-        """The whole index of leaves, in pages."""
-        ...
-
-    def damage(self) -> str | None:
-        """What the engine itself finds wrong with it, or None."""
-        ...
-
-
 def check_log(
     folder: Path,
     *,
@@ -133,7 +118,7 @@ def check_log(
 
 
 def check_store(
-    store: CheckedStore,
+    store: Store,
     files: Tiles,
     *,
     log_keys: Iterable[VerifierKey] = (),
@@ -156,7 +141,7 @@ class _Bundle:
 class _Check:
     def __init__(
         self,
-        store: CheckedStore,
+        store: Store,
         files: Tiles,
         log_keys: tuple[VerifierKey, ...],
         progress: Callable[[int, int], None] | None,
@@ -167,6 +152,7 @@ class _Check:
         self.progress = progress or (lambda _done, _all: None)
         self.report = Report(store.origin)
         self.fingerprint = 0
+        self._indexed = 0  # up to where the index is stored; the newest leaves are in memory alone
         self._last_tile: tuple[Tile, list[bytes]] = (Tile(0, -1), [])
 
     def run(self, expected: Iterable[Checkpoint]) -> Report:
@@ -184,6 +170,7 @@ class _Check:
     def _check(self, expected: list[Checkpoint]) -> None:
         # Fixed at the start, so that a writer at work is no damage.
         integrated = self.store.integrated()
+        self._indexed = min(integrated, self.store.indexed())
         head = self._head()
         self.report.size = integrated
         published = self._published(integrated)
@@ -195,7 +182,7 @@ class _Check:
             self.report.add(Damage.HEAD, "behind its own tiles")
         if head is not None and head.size == integrated and head.root() != self.report.root:
             self.report.add(Damage.HEAD, "head")
-        self._index(integrated)
+        self._index()
 
     def _head(self) -> Frontier | None:
         try:
@@ -247,13 +234,13 @@ class _Check:
                 entries = [
                     e for _, part in self.store.entries(block.start, block.end) for e in part
                 ]
-                leaves = [leaf_hash(entry) for entry in entries]
+                leaves = leaf_hashes(entries)
                 grown = frontier.copy()
-                grown.extend(leaves)
+                full = grown.extend(leaves)
                 if grown.root() != block.root:
                     leaves = self._blame(block, leaves, frontier)
                     grown = frontier.copy()
-                    grown.extend(leaves)
+                    full = grown.extend(leaves)
                 while stops and stops[0][0] <= block.end:
                     stop, root = stops.pop(0)
                     part_way = frontier.copy()
@@ -261,7 +248,7 @@ class _Check:
                     if part_way.root() != root:
                         self.report.add(Damage.CHECKPOINT, str(stop))
                 frontier = grown
-                self._files_of(entries, leaves, bundle, stack)
+                self._files_of(entries, leaves, full, bundle, stack)
                 self._remember(leaves, block.start)
                 position = block.end
                 self.progress(position, size)
@@ -305,18 +292,25 @@ class _Check:
                 self.report.add(Damage.TILE, tile.path)
 
     def _files_of(
-        self, entries: list[bytes], leaves: list[bytes], bundle: _Bundle, stack: TileStack
+        self,
+        entries: list[bytes],
+        leaves: list[bytes],
+        full: list[bytes],
+        bundle: _Bundle,
+        stack: TileStack,
     ) -> None:
         """Compare the tiles and bundles that become full with these entries."""
+        for tile, hashes in stack.extend(leaves, full):
+            self._compare(tile, b"".join(hashes))
+        index = (stack.size - len(leaves)) // WIDTH
         at = 0
         while at < len(entries):
             end = at + WIDTH - len(bundle.entries)
             bundle.entries += entries[at:end]
             bundle.leaves += leaves[at:end]
-            for tile, hashes in stack.extend(leaves[at:end]):
-                self._compare(tile, b"".join(hashes))
             if len(bundle.entries) == WIDTH:
-                self._compare_bundle(stack.size // WIDTH - 1, bundle)
+                self._compare_bundle(index, bundle)
+                index += 1
                 bundle.entries.clear()
                 bundle.leaves.clear()
             at = end
@@ -383,9 +377,10 @@ class _Check:
     # --- index ---
 
     def _remember(self, leaves: list[bytes], start: int) -> None:
-        self.fingerprint += sum(mark(leaf, position) for position, leaf in enumerate(leaves, start))
+        stored = leaves[: max(0, self._indexed - start)]
+        self.fingerprint += sum(map(mark, stored, range(start, start + len(stored))))
 
-    def _index(self, size: int) -> None:
+    def _index(self) -> None:
         """Compare index and entries as sets, in constant memory, by a sum over their members.
 
         Damage changes the sum but for a chance of 2^-128; against a deliberate forger of the
@@ -393,11 +388,10 @@ class _Check:
         """
         count, total = 0, 0
         for rows in self.store.index():
-            for leaf, position in rows:
-                if position < size:
-                    count += 1
-                    total += mark(leaf, position)
-        if count != size or (total ^ self.fingerprint) & (2**128 - 1):
+            known = [row for row in rows if row[1] < self._indexed]
+            count += len(known)
+            total += sum(starmap(mark, known))
+        if count != self._indexed or (total ^ self.fingerprint) & (2**128 - 1):
             self.report.add(Damage.INDEX, "leaves")
 
 

@@ -56,7 +56,7 @@ from registry.limits import (
     MAX_GENESIS_BYTES,
     MAX_PENDING_ENTRIES,
 )
-from registry.merkle import Frontier, leaf_hash
+from registry.merkle import Frontier, leaf_hashes
 from registry.note import NoteSigner
 from registry.storage import Commit, LeafKnown, Lease, Store, Tiles
 from registry.storage.lock import FolderLock
@@ -64,10 +64,11 @@ from registry.storage.places import TILES as TILES  # noqa: PLC0414 - others kno
 from registry.storage.places import Opened
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
-from registry.tiles import WIDTH, Tile, TileStack, bundle_of, encode_bundle
+from registry.tiles import WIDTH, Tile, TileStack, bundle_of, frame_entries
+from registry.unwritten import Run, Unwritten
 from registry.view import LogView, load_edge
 
-_WRITE_TILES: Final = 256  # at a time, while integrating: about 4 MiB of memory
+_WRITE_TILES: Final = 512  # at a time, while integrating: about 12 MiB of memory
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ class Log:
         self._clock = clock
         self._frontier = store.head()
         self._stale = False  # the record may be further than `_frontier`
+        self._unwritten = Unwritten()
+        self._edge = Run(0, (), ())  # the entries of the bundle that was written last, not full
         self._integrating = threading.Lock()
         self._publishing = threading.Lock()
         self._pending = 0
@@ -293,12 +296,14 @@ class Log:
         rows = (*entries, trailer) if trailer is not None else tuple(entries)
         if not entries or len(rows) > MAX_BATCH_ENTRIES:
             raise BatchSize(size=len(rows), limit=MAX_BATCH_ENTRIES)
-        for row in rows:
-            # Only the genesis may be larger: the first entry of all.
-            limit = MAX_GENESIS_BYTES if row is rows[0] and not self.view.size else MAX_ENTRY_BYTES
-            if not 0 < len(row) <= limit:
-                raise EntryTooLarge(size=len(row), limit=limit)
-        hashes = tuple(map(leaf_hash, rows) if leaves is None else leaves)
+        first, *others = map(len, rows)
+        # Only the genesis may be larger: the first entry of all.
+        limit = MAX_ENTRY_BYTES if self.view.size else MAX_GENESIS_BYTES
+        if not 0 < first <= limit:
+            raise EntryTooLarge(size=first, limit=limit)
+        if others and not 0 < min(others) <= max(others) <= MAX_ENTRY_BYTES:
+            raise EntryTooLarge(size=min(others) and max(others), limit=MAX_ENTRY_BYTES)
+        hashes = tuple(leaf_hashes(rows) if leaves is None else leaves)
         submission = _Submission(rows, hashes, trailer is not None, tell)
         with self._state:
             if self._stopped:
@@ -388,9 +393,11 @@ class Log:
             accepted.append(submission)
         if accepted:
             fresh = [leaf for submission in accepted for leaf in submission.leaves]
-            after.extend(fresh)
-            bundle = encode_bundle(entry for s in accepted for entry in s.entries)
+            full = after.extend(fresh)
+            framed = frame_entries(entry for s in accepted for entry in s.entries)
+            bundle = b"".join(framed)
             self._store.append(Commit(before, after, bundle, fresh, self._clock()))
+            self._unwritten.add(Run(before.size, framed, fresh, full), len(bundle))
             self._frontier = after
         return answers
 
@@ -449,6 +456,8 @@ class Log:
         Raises what `integrate` raises; with `StoreCorrupt` the record itself is damaged.
         """
         with self._integrating:
+            self._unwritten.clear()
+            self._edge = Run(0, (), ())
             self._advance(self._committed(), TileStack(), replace=True)
             return self.view.checkpoint
 
@@ -466,27 +475,44 @@ class Log:
             raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
         self._store.set_integrated(head.size)
         self.view.advance(stack)
+        self._unwritten.forget(stack.size)
 
     def _build(self, stack: TileStack, head: Frontier) -> Iterator[tuple[Tile, bytes]]:
         """The tiles and bundles from `stack` to `head`, in order; moves `stack`."""
         index = stack.size // WIDTH
         bundle: list[bytes] = []
-        for _, batch in self._store.entries(index * WIDTH, head.size):
+        for run in self._runs(index * WIDTH, stack.size, head.size):
+            skip = max(stack.size - run.start, 0)
+            leaves = run.leaves[skip:] if skip else run.leaves
+            for tile, hashes in stack.extend(leaves, None if skip else run.full):
+                yield tile, b"".join(hashes)
             position = 0
-            while position < len(batch):
-                part = batch[position : position + WIDTH - len(bundle)]
+            while position < len(run.framed):
+                part = run.framed[position : position + WIDTH - len(bundle)]
                 position += len(part)
-                done = index * WIDTH + len(bundle)  # entries before `part`
                 bundle += part
-                for tile, hashes in stack.extend(map(leaf_hash, part[max(stack.size - done, 0) :])):
-                    yield tile, b"".join(hashes)
                 if len(bundle) == WIDTH:
-                    yield bundle_of(index), encode_bundle(bundle)
+                    yield bundle_of(index), b"".join(bundle)
                     index, bundle = index + 1, []
         if bundle:
-            yield bundle_of(index, len(bundle)), encode_bundle(bundle)
+            yield bundle_of(index, len(bundle)), b"".join(bundle)
         for tile, hashes in stack.partials():
             yield tile, b"".join(hashes)
+        self._edge = Run(index * WIDTH, bundle, ())
+
+    def _runs(self, start: int, size: int, end: int) -> Iterator[Run]:
+        """The entries [start, end), from memory as far as possible, else from the record.
+
+        `start`: where the bundle begins that the entry at `size` belongs into.
+        """
+        if (self._edge.start, self._edge.end) == (start, size):
+            yield self._edge
+            start = size
+        kept = self._unwritten.between(start, end)
+        first = kept[0].start if kept else end
+        for position, batch in self._store.entries(start, first):
+            yield Run(position, frame_entries(batch), leaf_hashes(batch))
+        yield from kept
 
     def _write(self, tiles: Iterator[tuple[Tile, bytes]], replace: bool) -> None:
         chunk: list[tuple[Tile, bytes]] = []

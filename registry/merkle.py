@@ -18,11 +18,17 @@ from registry.errors import ConsistencyInvalid, InclusionInvalid, StoreCorrupt
 from registry.limits import HASH_BYTES, MAX_TREE_SIZE
 
 EMPTY_ROOT: Final = sha256(b"").digest()
+_TILE: Final = 256  # leaves under a level-0 tile (tlog-tiles)
 
 
 def leaf_hash(entry: bytes) -> bytes:
     """MTH({d}) = SHA-256(0x00 || d)."""
     return sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """`leaf_hash` of each."""
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -37,9 +43,8 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     level = leaf_hashes
     while len(level) > 1:
         # An odd last node moves up unchanged: the split at the largest power of two makes it so.
-        paired = [
-            sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-        ]
+        nodes = iter(level)
+        paired = [sha256(b"\x01" + a + b).digest() for a, b in zip(nodes, nodes, strict=False)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired
@@ -225,25 +230,35 @@ class Frontier:
     def append(self, leaf: bytes) -> None:
         self.extend((leaf,))
 
-    def extend(self, leaves: Iterable[bytes]) -> None:
-        """Append leaf hashes."""
+    def extend(self, leaves: Iterable[bytes]) -> list[bytes]:
+        """Append leaf hashes; returns the hashes of the level-0 tiles that became full, in order.
+
+        Whoever writes tiles need not hash them again.
+        """
         pending = leaves if isinstance(leaves, list | tuple) else list(leaves)
         nodes, size, position = self.nodes, self.size, 0
+        full = []
         while position < len(pending):
-            # The largest aligned subtree that comes next, hashed level by level: most hashes of a
-            # long run are made in one go.
-            count = 1 << ((len(pending) - position).bit_length() - 1)
+            # The largest aligned subtree that comes next, up to a tile, hashed level by level:
+            # most hashes of a long run are made in one go.
+            count = min(1 << ((len(pending) - position).bit_length() - 1), _TILE)
             if size:
                 count = min(count, size & -size)
             result = root_of(pending[position : position + count])
-            carry = size // count
+            if count == _TILE:
+                full.append(result)
+            width, carry = count, size // count
             while carry & 1:
                 result = sha256(b"\x01" + nodes.pop() + result).digest()
                 carry >>= 1
+                width <<= 1
+                if width == _TILE:
+                    full.append(result)
             nodes.append(result)
             size += count
             position += count
         self.size = size
+        return full
 
     def root(self) -> bytes:
         return _fold(self.nodes) if self.nodes else EMPTY_ROOT

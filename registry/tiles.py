@@ -144,9 +144,14 @@ def tree_of(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
 # --- entry bundles -------------------------------------------------------------------------
 
 
-def encode_bundle(entries: Iterable[bytes]) -> bytes:
+def frame_entries(entries: Iterable[bytes]) -> list[bytes]:
     """Entries, each behind its big-endian u16 length (tlog-tiles, "Log entries")."""
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return [len(entry).to_bytes(2, "big") + entry for entry in entries]
+
+
+def encode_bundle(entries: Iterable[bytes]) -> bytes:
+    """`frame_entries`, joined."""
+    return b"".join(frame_entries(entries))
 
 
 def decode_bundle(data: bytes, count: int | None = None) -> list[bytes]:
@@ -196,9 +201,15 @@ class TileStack:
     size: int = 0
     levels: list[list[bytes]] = field(default_factory=list)
 
-    def extend(self, leaves: Iterable[bytes]) -> Iterator[tuple[Tile, list[bytes]]]:
-        """Append leaf hashes; yields every tile that becomes full. Exhaust the iterator."""
-        pending = list(leaves)
+    def extend(
+        self, leaves: Iterable[bytes], full: Sequence[bytes] | None = None
+    ) -> Iterator[tuple[Tile, list[bytes]]]:
+        """Append leaf hashes; yields every tile that becomes full. Exhaust the iterator.
+
+        `full`: the hashes of the level-0 tiles that become full, where they are known already.
+        """
+        pending = leaves if isinstance(leaves, list) else list(leaves)
+        known = iter(full) if full is not None else None
         position = 0
         while position < len(pending):
             if not self.levels:
@@ -214,7 +225,8 @@ class TileStack:
                 level += 1
                 if level == len(self.levels):
                     self.levels.append([])
-                self.levels[level].append(root_of(hashes))
+                done = next(known) if known is not None and level == 1 else root_of(hashes)
+                self.levels[level].append(done)
 
     def partials(self) -> Iterator[tuple[Tile, list[bytes]]]:
         """The unfinished tiles that exist at this size; a tile without hashes does not."""

@@ -109,8 +109,12 @@ class Store(Protocol):
         """Every published checkpoint as (size, root, note), oldest first."""
         ...
 
-    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
-        """The whole index of leaves as (leaf hash, index), in pages, by hash."""
+    def indexed(self) -> int:
+        """Below which position the index of leaves is complete as it is stored."""
+        ...
+
+    def index(self) -> Iterator[list[tuple[bytes, int]]]:
+        """The stored index of leaves as (leaf hash, position), in pages, in any order."""
         ...
 
     def damage(self) -> str | None:

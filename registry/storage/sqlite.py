@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,18 +29,20 @@ from registry.errors import (
     StoreLocked,
     StoreMissing,
 )
-from registry.merkle import EMPTY_ROOT, Frontier
-from registry.storage import Block, Commit, LeafKnown
+from registry.merkle import EMPTY_ROOT, Frontier, leaf_hashes
+from registry.storage import Block, Commit, LeafKnown, leafindex
+from registry.storage.leafindex import LeafIndex, Recent
 from registry.storage.tilefiles import sync
 from registry.tiles import decode_bundle
 
 FILE: Final = "log.sqlite"
-FORMAT: Final = 1
+FORMAT: Final = 2
 _NO_ROOM_BYTES: Final = 1024 * 1024
 
 _Row = tuple[Any, ...]  # STRICT tables keep the types of the columns
 
-_SCHEMA: Final = """
+_SCHEMA: Final = (
+    """
 CREATE TABLE log (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     format INTEGER NOT NULL,
@@ -57,7 +59,6 @@ CREATE TABLE commits (
     time INTEGER NOT NULL,
     entries BLOB NOT NULL
 ) STRICT;
-CREATE TABLE leaves (hash BLOB PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoints (
     size INTEGER PRIMARY KEY,
     root BLOB NOT NULL,
@@ -65,6 +66,8 @@ CREATE TABLE checkpoints (
     note BLOB NOT NULL
 ) STRICT;
 """
+    + leafindex.SCHEMA
+)
 
 
 class SqliteStore:
@@ -77,6 +80,8 @@ class SqliteStore:
         self._folder = folder
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
+        self._recent = Recent()
+        self._index = LeafIndex(self._recent, _leaves_in)
         if not path.is_file():
             raise StoreMissing(store=self.name)
         with self._named():
@@ -90,6 +95,15 @@ class SqliteStore:
         if origin is not None and self.origin != origin:
             self.close()
             raise StoreForeign(store=self.name, found=self.origin, expected=origin)
+        if not read_only:
+            try:
+                # What cannot be read stops the first append, with the same error; a damaged log
+                # must be open to those who repair it.
+                with suppress(EntryCorrupt), self._snapshot() as read:
+                    self._catch_up(read)
+            except BaseException:
+                self.close()
+                raise
 
     @classmethod
     def create(cls, folder: Path, origin: str) -> None:
@@ -130,7 +144,7 @@ class SqliteStore:
         before, after = commit.before, commit.after
         root = after.root()
         first = before.size
-        with self._transaction() as write:
+        with self._indexing() as write:
             # The compare-and-swap: no signature is made over a root that did not pass here.
             moved = write.execute(
                 "UPDATE log SET size = ?, root = ?, frontier = ? WHERE size = ? AND root = ?",
@@ -138,26 +152,34 @@ class SqliteStore:
             )
             if moved.rowcount != 1:
                 raise HeadMoved(origin=self.origin)
-            try:
-                write.executemany(
-                    "INSERT INTO leaves VALUES (?, ?)",
-                    zip(commit.leaves, range(first, after.size), strict=True),
-                )
-            except sqlite3.IntegrityError as error:
-                raise LeafKnown from error
+            if self._index.any_known(write, commit.leaves, first):
+                raise LeafKnown
+            self._index.take(write, commit.leaves, first)
             write.execute(
                 "INSERT INTO commits VALUES (?, ?, ?, ?, ?)",
                 (first, after.size - first, root, commit.time, commit.bundle),
             )
+        self._index.committed(commit.leaves)
 
     def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
-        found = {}
-        with self._reading() as read:
-            for leaf in leaves:
-                row = read.execute("SELECT position FROM leaves WHERE hash = ?", (leaf,)).fetchone()
-                if row is not None:
-                    found[leaf] = int(row[0])
+        # The recent ones first: what is moved to a run meanwhile is found there.
+        found = self._recent.find(leaves) if self._writer is not None else {}
+        missing = [leaf for leaf in leaves if leaf not in found]
+        if missing:
+            with self._snapshot() as read:
+                if self._writer is None:
+                    self._catch_up(read)
+                    found = self._recent.find(missing)
+                    missing = [leaf for leaf in missing if leaf not in found]
+                found |= leafindex.find_in_runs(read, missing)
         return found
+
+    def _catch_up(self, read: sqlite3.Connection) -> None:
+        """Another process writes: take in what it has committed since."""
+        start = leafindex.indexed(read)
+        if start != self._recent.start:
+            self._recent.replace(start, [])
+        self._recent.add(_leaves_in(read, self._recent.end))
 
     def blocks(self, start: int = 0, limit: int = 100) -> list[Block]:
         rows = self._all(
@@ -229,14 +251,19 @@ class SqliteStore:
         for size, root, note in self._all("SELECT size, root, note FROM checkpoints ORDER BY size"):
             yield int(size), bytes(root), bytes(note)
 
-    def index(self, page: int = 4096) -> Iterator[list[tuple[bytes, int]]]:
-        """The whole index of leaves, in pages."""
-        last = b""
-        while rows := self._all(
-            "SELECT hash, position FROM leaves WHERE hash > ? ORDER BY hash LIMIT ?", (last, page)
-        ):
-            yield [(row[0], row[1]) for row in rows]
-            last = rows[-1][0]
+    def indexed(self) -> int:
+        with self._reading() as read:
+            return leafindex.indexed(read)
+
+    def index(self) -> Iterator[list[tuple[bytes, int]]]:
+        """The stored index of leaves, in pages; the newest leaves are indexed in memory alone."""
+        with self._named():
+            read = _connect(self._folder / FILE, read_only=True)
+            try:
+                read.execute("BEGIN")  # runs come and go while a writer is at work
+                yield from leafindex.all_rows(read)
+            finally:
+                read.close()
 
     def damage(self) -> str | None:
         """What SQLite itself finds wrong with its file, or None."""
@@ -271,6 +298,27 @@ class SqliteStore:
                     writer.execute("ROLLBACK")
 
     @contextmanager
+    def _indexing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that changes the index of leaves, which must know how it ended."""
+        try:
+            with self._transaction() as write:
+                yield write
+        except BaseException:
+            self._index.reset()
+            raise
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Several queries that see one state."""
+        with self._reading() as read:
+            read.execute("BEGIN")
+            try:
+                yield read
+            finally:
+                if read.in_transaction:
+                    read.execute("ROLLBACK")
+
+    @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._read_lock, self._named():
             yield self._reader
@@ -291,6 +339,19 @@ class SqliteStore:
         return rows[0]
 
 
+def _leaves_in(connection: sqlite3.Connection, start: int) -> list[bytes]:
+    """The leaf hashes of the record from `start` on, where a commit begins."""
+    found: list[bytes] = []
+    for first, count, bundle in connection.execute(
+        "SELECT start, count, entries FROM commits WHERE start >= ? ORDER BY start", (start,)
+    ):
+        try:
+            found += leaf_hashes(decode_bundle(bundle, count))
+        except BundleMalformed as error:
+            raise EntryCorrupt(index=first) from error
+    return found
+
+
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
@@ -303,7 +364,7 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cache_size = -32768")  # 32 MiB: the inner pages of a large index
+    connection.execute("PRAGMA cache_size = -8192")  # 8 MiB: rows are read once, or by their place
     return connection
 
 

@@ -9,14 +9,19 @@ may fall back when a paused process wakes up, for that rests on a file lock.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from registry.errors import StoreFailed, StoreFull, TileMissing
 from registry.storage import is_document_name, size_of_note
@@ -25,6 +30,7 @@ from registry.tiles import WIDTH, Tile
 CHECKPOINT = "checkpoint"
 DOCUMENTS = "documents"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_SYNC_TOGETHER: Final = 256  # files; for fewer, others need not wait for the whole file system
 
 
 class TileFiles:
@@ -96,32 +102,45 @@ class TileFiles:
 
         What cannot be removed stays: it costs room and harms nobody.
         """
+        folder = str(self.folder)
         for tile in tiles:
-            if tile.width == WIDTH:
-                shutil.rmtree(self.folder / f"{tile.path}.p", ignore_errors=True)
+            partials = f"{folder}/{tile.path}.p"
+            if tile.width == WIDTH and os.path.isdir(partials):  # noqa: PTH112 - see `_replace`
+                shutil.rmtree(partials, ignore_errors=True)
 
     def _replace(self, files: list[tuple[Path, bytes]]) -> None:
         """Each step for all files before the next: the file system then syncs them together."""
-        temporaries = [(path.with_name(f".{path.name}{self._suffix}"), path) for path, _ in files]
-        folders = {path.parent for path, _ in files}
+        # Plain text and calls of the system: of Path's own, a large log would notice each.
+        names = [(str(path), data) for path, data in files]
+        temporaries = []
+        for name, _ in names:
+            parent, _, last = name.rpartition("/")
+            temporaries.append(f"{parent}/.{last}{self._suffix}")
+        folders = {Path(parent) for parent in {name.rpartition("/")[0] for name, _ in names}}
         try:
             for folder in list(folders):
                 missing = [p for p in (folder, *folder.parents) if not p.exists()]
                 folder.mkdir(parents=True, exist_ok=True)
                 folders.update(p.parent for p in missing)  # their names must last, too
-            for (temporary, _), (_, data) in zip(temporaries, files, strict=True):
-                temporary.write_bytes(data)
-            for temporary, _ in temporaries:
-                sync(temporary)
-            for temporary, path in temporaries:
-                temporary.replace(path)
+            for temporary, (_, data) in zip(temporaries, names, strict=True):
+                _write(temporary, data)
+            self._sync_all(temporaries)
+            for temporary, (name, _) in zip(temporaries, names, strict=True):
+                os.replace(temporary, name)  # noqa: PTH105
             for folder in folders:
                 sync(folder)
         except OSError as error:
-            for temporary, _ in temporaries:
+            for temporary in temporaries:
                 with suppress(OSError):
-                    temporary.unlink()
+                    os.unlink(temporary)  # noqa: PTH108
             raise self._failure(error) from error
+
+    def _sync_all(self, names: list[str]) -> None:
+        """Make the contents of files durable: one by one, or many with their file system."""
+        if len(names) >= _SYNC_TOGETHER and sync_file_system(self.folder):
+            return
+        for name in names:
+            sync(name)
 
     def _failure(self, error: OSError) -> StoreFull | StoreFailed:
         if error.errno in _FULL:
@@ -136,10 +155,48 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def sync(path: Path) -> None:
+def _write(name: str, data: bytes) -> None:
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        written = os.write(handle, data)
+        while written < len(data):
+            written += os.write(handle, data[written:])
+    finally:
+        os.close(handle)
+
+
+def sync(path: Path | str) -> None:
     """Make the content of a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """The call of Linux, where it tells of failed writes: since 5.8 (syncfs(2), "ERRORS")."""
+    if sys.platform != "linux":
+        return None
+    version = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+    found = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return found if version >= (5, 8) else None
+
+
+def sync_file_system(folder: Path) -> bool:
+    """Make all that was written to the file system of `folder` durable; False where it cannot be.
+
+    Raises OSError when anything could not be written.
+    """
+    call = _syncfs()
+    if call is None:
+        return False
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if call(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(handle)
+    return True

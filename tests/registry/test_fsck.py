@@ -174,21 +174,6 @@ DAMAGES: dict[str, tuple[str, tuple[object, ...], Finding]] = {
         (bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),),
         Finding(Damage.HEAD, "behind its own tiles"),
     ),
-    "index_missing": (
-        "DELETE FROM leaves WHERE position = 77",
-        (),
-        Finding(Damage.INDEX, "leaves"),
-    ),
-    "index_moved": (
-        "UPDATE leaves SET position = 78 WHERE position = 77",
-        (),
-        Finding(Damage.INDEX, "leaves"),
-    ),
-    "index_foreign": (
-        "UPDATE leaves SET hash = zeroblob(32) WHERE position = 77",
-        (),
-        Finding(Damage.INDEX, "leaves"),
-    ),
     "checkpoint_root": (
         "UPDATE checkpoints SET root = zeroblob(32) WHERE size = 300",
         (),
@@ -279,3 +264,39 @@ def test_partial_tiles_of_earlier_sizes_are_checked_too(folder: Path) -> None:
         *(tile.path for tile in older),
         "0108 (no such file belongs here)",
     }
+
+
+INDEX_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "a_row_missing": lambda page: page[37:],
+    "a_row_moved": lambda page: page[:36] + bytes([page[36] ^ 1]) + page[37:],
+    "two_rows_exchanged": lambda page: (
+        page[:32] + page[69:74] + page[37:69] + page[32:37] + page[74:]
+    ),
+    "a_foreign_row": lambda page: bytes(32) + page[32:],
+    "a_row_twice": lambda page: page[:37] + page,
+}
+
+
+@pytest.mark.parametrize("damage", INDEX_DAMAGES)
+def test_damage_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setattr("registry.storage.leafindex._FEW", 100)
+    monkeypatch.setattr("registry.storage.leafindex._LARGE_COMMITS", 1)
+    with _filled(tmp_path / "log") as log:
+        log.tick()
+    assert check(tmp_path / "log").findings == []
+    store = SqliteStore(tmp_path / "log")
+    assert store.indexed() >= 500
+    assert store._writer is not None
+    row, page = store._writer.execute("SELECT id, rows FROM run_pages LIMIT 1").fetchone()
+    changed = INDEX_DAMAGES[damage](page)
+    store._writer.execute("UPDATE run_pages SET rows = ? WHERE id = ?", (changed, row))
+    store.close()
+    assert check(tmp_path / "log").findings == [Finding(Damage.INDEX, "leaves")]
+
+
+def _filled(place: Path) -> Log:
+    Log.create(place, ORIGIN)
+    log = Log.open(place, signer=SIGNER)
+    for start in range(0, SIZE, 100):
+        log.add([b"entry %d" % i for i in range(start, min(start + 100, SIZE))])
+    return log

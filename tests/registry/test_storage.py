@@ -155,7 +155,7 @@ def test_a_full_disk_loses_nothing_and_is_left_behind(small_disk: Path) -> None:
     folder = small_disk / "log"
     Log.create(folder, ORIGIN)
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1024 * 1024))
+    ballast.write_bytes(bytes(1536 * 1024))
     kept: list[bytes] = []
     with Log.open(folder, signer=SIGNER) as log:
         with pytest.raises(StoreFull) as caught:
