@@ -794,7 +794,7 @@ class ArchivePartial(RegistryError):
     code = "ZL-ARCHIVE-PARTIAL"
     exit_code = ExitCode.USAGE
     message = "The archive holds only a part of {origin}; here all of it is needed."
-    hint = "Export again without --chain, --from and --to, or import the earlier part first."
+    hint = "Export again without --chain, --from and --to."
 
 
 class RestoreRefused(RegistryError):
