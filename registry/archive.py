@@ -442,9 +442,18 @@ class Archive:
             archive._read(_Members(stream), now, progress)
             yield archive
 
+    def need_all(self) -> None:
+        """Raise ArchivePartial unless it has all chains, whole."""
+        if not self.whole:
+            parts = (origin for origin, held in self.chains.items() if not held.part.whole)
+            raise ArchivePartial(origin=next(parts, self.genesis.origin))
+
     @property
     def whole(self) -> bool:
-        """Whether it has the whole main chain and all that this commits to."""
+        """Whether it has the whole main chain and every other chain wholly.
+
+        Which chains the main one commits to comes out when it is replayed.
+        """
         held = self.chains.get(self.genesis.origin)
         return held is not None and all(one.part.whole for one in self.chains.values())
 

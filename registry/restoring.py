@@ -105,6 +105,8 @@ class ArchiveHolder:
     """A verified archive of whole chains, as whoever shows them."""
 
     def __init__(self, archive: Archive) -> None:
+        """Raises ArchivePartial unless it holds all chains."""
+        archive.need_all()
         self._archive = archive
 
     def entries(self, origin: str, start: int, end: int) -> Iterable[bytes]:
