@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import Unmeasurable, hardening, journey, kernel
+from benchmarks import Unmeasurable, chain, hardening, journey, kernel
 from benchmarks.goals import Goal, load_goals
 
 OUT = Path("build/bench.json")
@@ -24,6 +24,7 @@ MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
     **journey.MEASUREMENTS,
     **kernel.MEASUREMENTS,
     **hardening.MEASUREMENTS,
+    **chain.MEASUREMENTS,
 }
 
 
