@@ -125,6 +125,9 @@ def create_chains(
             now=now,
         )
         log.add([entry.raw for entry in submission.entries], submission.seal.raw)
+    if places.of(genesis.origin).shared:
+        # For readers of the bucket to compare with; what they pin they get by another way.
+        places.tiles(genesis.origin).put_document(GENESIS_FILE, genesis.entry.raw)
     genesis.save(home / GENESIS_FILE)  # last: its presence says that the rest is there
 
 
