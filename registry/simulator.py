@@ -153,19 +153,11 @@ class Consortium:
         self.transport: Final = AsgiTransport()
         self.url: Final = URL
         self.outside: OutsidePolicies | None = None  # from the sequencer's next start on
-        self._node_keys = {
-            name: PrivateKey.from_seed("Ed25519", f"zhenglian simulator node {name}".encode())
-            for name in nodes
+        self._node_keys = {name: _seeded("Ed25519", f"node {name}") for name in nodes}
+        self.approvers: Final = {
+            name: _seeded("Ed25519", f"approver {name}") for name in self._node_keys
         }
-        self.approvers: Final = {name: _seeded("Ed25519", f"approver {name}") for name in nodes}
-        self.keys: Final = FoundingKeys(
-            _seeded("P-256", "operator"),
-            {
-                name + suffix: _seeded(key_type, name)
-                for name in ("main", "identity", "access")
-                for suffix, key_type in (("", "Ed25519"), (ML_DSA_SUFFIX, "ML-DSA-44"))
-            },
-        )
+        self.keys: Final = founding_keys()
         self.genesis: Final = found_network(
             folder / "registry",
             network,
@@ -173,9 +165,9 @@ class Consortium:
                 GenesisNode(
                     name,
                     dict(zip(("zh-CN", "en"), NODES.get(name, (name, name)), strict=True)),
-                    self._signer(network, name).key.encode(),
+                    node_signer(network, name).key.encode(),
                     did_key(self.approvers[name].public_key),
-                    self._signer(network, name).beside[0].key.encode(),
+                    node_signer(network, name).beside[0].key.encode(),
                 )
                 for name in self._node_keys
             ],
@@ -199,15 +191,9 @@ class Consortium:
             self.start_node(name)
         self.settle()
 
-    def _signer(self, network: str, name: str) -> NoteSigner:
-        own = f"{network}/nodes/{name}"
-        second = NoteSigner.of(own, ML_DSA_44, _seeded("ML-DSA-44", f"node {name}"))
-        first = NoteSigner.of(own, ED25519_COSIGNATURE, self._node_keys[name])
-        return replace(first, beside=(second,))
-
     def signer_of_node(self, name: str) -> NoteSigner:
         """What a node cosigns by."""
-        return self._signer(self.genesis.network, name)
+        return node_signer(self.genesis.network, name)
 
     def _open_sequencer(self) -> Sequencer:
         sequencer = Sequencer(
@@ -243,7 +229,7 @@ class Consortium:
         node = Node(
             name,
             self.genesis,
-            self._signer(self.genesis.network, name),
+            node_signer(self.genesis.network, name),
             folder,
             peers,
             now=lambda: self.now,
@@ -402,6 +388,26 @@ class Consortium:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def founding_keys() -> FoundingKeys:
+    """The keys of the operator and of the logs."""
+    return FoundingKeys(
+        _seeded("P-256", "operator"),
+        {
+            name + suffix: _seeded(key_type, name)
+            for name in ("main", "identity", "access")
+            for suffix, key_type in (("", "Ed25519"), (ML_DSA_SUFFIX, "ML-DSA-44"))
+        },
+    )
+
+
+def node_signer(network: str, name: str) -> NoteSigner:
+    """What the node `name` cosigns by."""
+    own = f"{network}/nodes/{name}"
+    first = NoteSigner.of(own, ED25519_COSIGNATURE, _seeded("Ed25519", f"node {name}"))
+    second = NoteSigner.of(own, ML_DSA_44, _seeded("ML-DSA-44", f"node {name}"))
+    return replace(first, beside=(second,))
 
 
 def _seeded(key_type: Any, name: str) -> PrivateKey:
