@@ -366,7 +366,7 @@ def _eio() -> OSError:
 
 
 def _path_of(handle: int) -> Path:
-    return Path(os.readlink(f"/proc/self/fd/{handle}"))
+    return Path(f"/proc/self/fd/{handle}").readlink()
 
 
 def _place(path: Path) -> str | None:
