@@ -167,6 +167,10 @@ from credentials.errors.status import (
     StatusTypeUnsupported,
 )
 from credentials.errors.tokens import (
+    JweKeyUnfit,
+    JweMalformed,
+    JweRefused,
+    JweUndecipherable,
     JwsAlgorithmRefused,
     JwsMalformed,
     JwsTypeMismatch,
@@ -225,6 +229,10 @@ __all__ = [
     "JsonEncoding",
     "JsonMalformed",
     "JsonNumber",
+    "JweKeyUnfit",
+    "JweMalformed",
+    "JweRefused",
+    "JweUndecipherable",
     "JwsAlgorithmRefused",
     "JwsMalformed",
     "JwsTypeMismatch",

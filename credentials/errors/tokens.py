@@ -30,3 +30,37 @@ class JwsTypeMismatch(CredentialError):
     exit_code = ExitCode.REJECTED
     message = "The token is not of the expected kind {expected}."
     hint = "A token made for another use cannot stand in for this one."
+
+
+class JweMalformed(CredentialError):
+    """Not a compact JWE that this kernel reads."""
+
+    code = "ZL-JWE-MALFORMED"
+    message = "The encrypted message is malformed: {reason}."
+    hint = "Check that the message was copied completely."
+
+
+class JweRefused(CredentialError):
+    """An algorithm, header member or ephemeral key that is not allowed."""
+
+    code = "ZL-JWE-REFUSED"
+    exit_code = ExitCode.REJECTED
+    message = "The encrypted message is refused: {reason}."
+    hint = "Only ECDH-ES on P-256 with A128GCM or A256GCM is taken, and nothing compressed."
+
+
+class JweUndecipherable(CredentialError):
+    """No key of ours opens it, or it was altered: which of the two is not told."""
+
+    code = "ZL-JWE-UNDECIPHERABLE"
+    exit_code = ExitCode.REJECTED
+    message = "The encrypted message cannot be decrypted."
+    hint = "Ask for it again, encrypted to the key of the newest request."
+
+
+class JweKeyUnfit(CredentialError):
+    """Not a key that a message can be encrypted to."""
+
+    code = "ZL-JWE-KEY"
+    message = "The encryption key cannot be used: {reason}."
+    hint = "Offer a P-256 key as a JWK for ECDH-ES."
