@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+import rfc8785
 
 from registry import mirror as mirror_module
 from registry.adversaries import DishonestNode, DishonestSequencer
 from registry.checkpoint import open_checkpoint
-from registry.entries import Entry, anchor_entry, document_digest, make_entry, status_entry
+from registry.entries import (
+    Entry,
+    anchor_entry,
+    document_digest,
+    encode_digest,
+    make_entry,
+    status_entry,
+)
 from registry.errors import RegistryError, RegistryUnreachable
 from registry.merkle import leaf_hash
 from registry.node_store import MIRROR_FILE, read_refusals
@@ -403,3 +414,139 @@ def test_a_damaged_copy_is_noticed_when_it_is_read(chain: Consortium) -> None:
     with httpx.Client(transport=chain.transport) as http:
         path = f"{node_url(name)}/{chain.genesis.identity_origin}/tile/entries/000"
         assert http.get(path).status_code >= 400
+
+
+# What must not get a node's cosignature, over HTTP
+
+
+def side(liar: DishonestSequencer, leaves: list[bytes], **changes: object) -> None:
+    liar.record(liar.genesis.identity_origin, leaves, **changes)
+
+
+def sealed(liar: DishonestSequencer, issuer: Party, count: int = 2) -> list[bytes]:
+    entries = [anchor_entry(issuer.did, os.urandom(32)) for _ in range(count)]
+    return liar.seal_as(issuer, liar.genesis.identity_origin, entries)
+
+
+def unsigned(liar: DishonestSequencer, issuer: Party) -> None:
+    leaves = sealed(liar, issuer)
+    seal = json.loads(leaves[-1])
+    seal["sig"] = encode_digest(bytes(64))
+    side(liar, [*leaves[:-1], rfc8785.dumps(seal)])
+
+
+def expired(liar: DishonestSequencer, issuer: Party) -> None:
+    late = replace(issuer, did="did:web:past.example", key_url="did:web:past.example#key-1")
+    side(liar, sealed(liar, late))
+
+
+def swapped(liar: DishonestSequencer, issuer: Party) -> None:
+    one, two, seal = sealed(liar, issuer)
+    side(liar, [two, one, seal])
+
+
+def earlier_batch_later(liar: DishonestSequencer, issuer: Party) -> None:
+    side(liar, sealed(liar, issuer))
+    gap = len(liar.rows[liar.genesis.identity_origin])
+    side(liar, sealed(liar, issuer), start=gap - 1)
+
+
+REFUSED: dict[str, tuple[Callable[[DishonestSequencer, Party], None], str]] = {
+    "malformed": (
+        lambda liar, issuer: side(liar, [b'{"kind": "anchor"}', *sealed(liar, issuer)]),
+        "not JSON in canonical form",
+    ),
+    "of no kind": (
+        lambda liar, issuer: side(liar, [b'{"kind":"wish","v":1}', *sealed(liar, issuer)]),
+        "kind",
+    ),
+    "never sealed": (
+        lambda liar, issuer: side(liar, sealed(liar, issuer)[:-1]),
+        "it does not end with a seal",
+    ),
+    "unsigned": (unsigned, "seal"),
+    "in another's name": (
+        lambda liar, issuer: side(
+            liar,
+            liar.seal_as(
+                issuer,
+                liar.genesis.identity_origin,
+                [anchor_entry("did:web:other.example", os.urandom(32))],
+            ),
+        ),
+        "somebody else",
+    ),
+    "of one who is not accredited": (expired, "may not write this"),
+    "on the wrong chain": (
+        lambda liar, issuer: liar.record(
+            liar.genesis.access_origin,
+            liar.seal_as(
+                issuer, liar.genesis.access_origin, [anchor_entry(issuer.did, os.urandom(32))]
+            ),
+        ),
+        "does not take entries",
+    ),
+    "rules by an issuer": (
+        lambda liar, issuer: liar.rows[liar.main].extend(
+            liar.seal_as(issuer, liar.main, [resource("by-an-issuer")])
+        ),
+        "may not write this",
+    ),
+    "swapped within its seal": (swapped, "the seal is of other entries"),
+    "overlapping batches": (earlier_batch_later, "does not follow the one before"),
+    "sealed long before its forerunner": (
+        lambda liar, issuer: side(
+            liar,
+            liar.seal(
+                [anchor_entry(issuer.did, os.urandom(32))],
+                origin=liar.genesis.identity_origin,
+                submitter=issuer.did,
+                key_url=issuer.key_url,
+                signer=issuer.key,
+                now=liar.chain.now - timedelta(hours=1),
+            ),
+        ),
+        "long before the seal that precedes it",
+    ),
+    "a second time": (
+        lambda liar, issuer: side(liar, liar.rows[liar.genesis.identity_origin][:4]),
+        "on the chain already",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium, Party]]:
+    with Consortium(tmp_path_factory.mktemp("world")) as consortium:
+        issuer = consortium.add_issuer()
+        consortium.advance(hours=2)
+        submit(consortium, issuer)
+        consortium.settle()
+        yield consortium, issuer
+
+
+@pytest.mark.parametrize(("spoil", "says"), REFUSED.values(), ids=REFUSED.keys())
+def test_no_honest_node_cosigns_what_is_forbidden(
+    world: tuple[Consortium, Party],
+    spoil: Callable[[DishonestSequencer, Party], None],
+    says: str,
+) -> None:
+    consortium, issuer = world
+    honest = consortium.transport.apps["registry.invalid"]
+    size = consortium.sequencer.reader.view(consortium.genesis.origin).size
+    liar = DishonestSequencer(consortium)
+    liar.serve()
+    try:
+        spoil(liar, issuer)
+        signed, refused = liar.collect(*consortium.nodes)
+        assert signed == []
+        assert refused == list(consortium.nodes)
+        for node in consortium.nodes.values():
+            refusal = node.refusals()[0]
+            assert refusal.code == "ZL-CHAIN-INVALID"
+            assert says in refusal.reason
+            assert refusal.leaves
+            assert node.mirror.size == size
+    finally:
+        liar.close()
+        consortium.transport.apps["registry.invalid"] = honest
