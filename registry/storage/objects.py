@@ -213,11 +213,10 @@ def open_bucket(
     environ = os.environ if environ is None else environ
     if not {"AWS_REGION", "AWS_DEFAULT_REGION"} & environ.keys():
         config.setdefault("region", "us-east-1")  # what stores of other makers expect
-    options: Any = {
-        "timeout": _TIMEOUT,
-        "connect_timeout": "3s",
-        **config.pop("client_options", {}),
-    }
+    options: Any = {"timeout": _TIMEOUT, "connect_timeout": "3s"}
+    if environ.get("AWS_ALLOW_HTTP", "").lower() in {"true", "1"}:
+        options["allow_http"] = True  # given options hide this variable from obstore
+    options |= config.pop("client_options", {})
     try:
         store = S3Store(
             parts.netloc,

@@ -205,6 +205,11 @@ class Cluster:
             at, _, thread, step, first, number = line.split()[1:]
             self.acks.append(Ack(float(at), int(thread), int(step), int(first), int(number)))
 
+    @staticmethod
+    def entries(thread: int, step: int, count: int) -> list[Entry]:
+        """What `add_load.py` submits."""
+        return entries_of(thread, step, count)
+
     def check(self, genesis: Genesis, name: str) -> int:
         """Every acknowledged entry is where its answer said, every checkpoint is of this tree."""
         origin = genesis.identity_origin

@@ -1,0 +1,122 @@
+"""`zl registry` on shared stores: what stands by serves, what is refused by name, what is found."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from registry.client import RegistryClient
+from registry.documents import read_document
+from registry.errors import EntryUnknown
+from registry.storage.places import Places
+
+
+def get(address: str, path: str) -> httpx.Response:
+    return httpx.get(f"{address}/{path}", timeout=5, trust_env=False)
+
+
+@pytest.mark.slow
+def test_a_stand_by_reads_from_postgresql_and_s3(
+    cluster: Any, postgres: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.environ.items():
+        monkeypatch.setenv(name, value)
+    genesis = cluster.found(postgres.database(), f"{bucket.url}/city", ("one", "two"))
+    for name in ("one", "two"):
+        cluster.start(name)
+    first, second = (cluster.ports[name] for name in cluster.wait_for_duty())
+    cluster.load("one", threads=2, batch=100)
+    cluster.until_acked(time.monotonic(), 20, count=12)
+    cluster.end_load()
+    origin = genesis.identity_origin
+    ack = cluster.acks[-1]
+    size = ack.first + ack.count + 1
+    for address in (first, second):
+        cluster.wait_for(lambda a=address: served(a, origin) >= size)
+        newest = served(address, origin)
+        assert get(address, f"{origin}/checkpoint").headers["content-type"].startswith("text/plain")
+        for path in (f"{origin}/tile/0/000", f"{origin}/tile/entries/001", f"{origin}/tile/0/002"):
+            assert get(first, path).content == get(address, path).content
+        partial = newest % 256
+        if partial:
+            path = f"{origin}/tile/0/{newest // 256:03d}.p/{partial}"
+            assert len(get(address, path).content) == 32 * partial
+        [entry] = cluster.entries(ack.thread, ack.step, ack.count)[:1]
+        found = get(address, f"{origin}/lookup/{entry.leaf_hash.hex()}").json()
+        assert found == {"index": ack.first}
+        assert get(address, "genesis").content == get(first, "genesis").content
+        assert get(address, "status-lists/uEiAAAA").status_code == 404
+    status = get(second, "status").json()
+    assert status["standby"] == {"holder": first}
+    assert {c["origin"] for c in status["chains"]} == {origin, genesis.access_origin}
+    refused = httpx.post(f"{second}/{origin}/add", content=b"x\n", trust_env=False)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "ZL-REGISTRY-STANDBY"
+    assert first in refused.json()["error"]["message"]
+    assert httpx.put(f"{second}/status-lists/x", content=b"{}").status_code == 503
+    cluster.check(genesis, "one")
+    tiles = Places.load(cluster.home("two"), genesis.network).tiles(genesis.origin)
+    assert tiles.get_document("genesis.json") == genesis.entry.raw
+    assert read_document(tiles, "uEiAAAA") is None
+    report = json.loads(cluster.zl("two", "verify", "--json"))
+    assert all(not chain["findings"] for chain in report["chains"])
+    with RegistryClient([second, first], genesis) as client, pytest.raises(EntryUnknown):
+        client.cosigned(origin)  # no node runs here
+
+
+@pytest.mark.slow
+def test_one_process_a_home(cluster: Any, postgres: Any) -> None:
+    cluster.found(postgres.database(), f"file://{cluster.folder}/tiles", ("one",))
+    cluster.start("one")
+    told = cluster.zl("one", "serve", "--port", "0", expect=4)
+    assert "ZL-STORE-LOCKED" in told
+
+
+def nodes(cluster: Any) -> list[str]:
+    words = []
+    for node in ("a", "b", "c"):
+        path = cluster.folder / f"{node}.json"
+        if not path.exists():
+            made = cluster.zl("one", "node", "init", node, "--unencrypted-keys", "--json")
+            path.write_text(made, encoding="utf-8")
+        words += ["--node", str(path)]
+    return words
+
+
+@pytest.mark.slow
+def test_what_keeps_a_network_from_being_founded(
+    cluster: Any, postgres: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.environ.items():
+        monkeypatch.setenv(name, value)
+    store = postgres.database()
+    words = ["init", *nodes(cluster), "--unencrypted-keys", "--json"]
+    for place, code, number in (
+        (("--store", "postgresql://me:secret@db/registry"), "ZL-STORE-PLACE", 2),
+        (("--store", "mysql://db/registry"), "ZL-STORE-PLACE", 2),
+        (("--tiles", "https://bucket"), "ZL-STORE-PLACE", 2),
+        (("--store", "postgresql://postgres@127.0.0.1:9/x"), "ZL-STORE-UNREACHABLE", 4),
+        (("--store", store, "--tiles", "s3://zl-no-such-bucket/x"), "ZL-TILES-BUCKET", 4),
+    ):
+        told = cluster.zl("one", *words, *place, expect=number)
+        assert json.loads(told)["error"]["code"] == code
+        assert "secret" not in told
+        assert not (cluster.home("one") / "keys.plain.json").exists()
+        assert not (cluster.home("one") / "storage.json").exists()
+    cluster.zl("one", *words, "--store", store, "--tiles", bucket.url)
+    assert "postgresql" in (cluster.home("one") / "storage.json").read_text()
+    again = cluster.zl("two", *words, "--store", store, "--tiles", bucket.url, expect=2)
+    assert json.loads(again)["error"]["code"] == "ZL-STORE-EXISTS"
+    postgres.run("UPDATE zl_format SET version = 99", options=httpx.URL(store).params["options"])
+    refused = cluster.zl("one", "serve", "--port", "0", expect=4)
+    assert "ZL-STORE-VERSION" in refused
+
+
+def served(address: str, origin: str) -> int:
+    """The size of the checkpoint that an address shows."""
+    answer = get(address, f"{origin}/checkpoint")
+    return int(answer.text.split("\n")[1]) if answer.status_code == 200 else -1
