@@ -67,6 +67,17 @@ export class Trail {
 
 export const short = (origin) => origin.slice(origin.lastIndexOf("/") + 1);
 
+const parseKeys = (...vkeys) => Promise.all(vkeys.filter(Boolean).map(parseKey));
+
+/** A party with several keys counts once: by any valid signature, unless one of them is wrong. */
+async function checkParty(note, keys) {
+  const found = await Promise.all(keys.map((key) => checkSignature(note, key)));
+  const of = (state) => found.filter((one) => one.state === state);
+  if (of("bad").length) return { state: "bad" };
+  if (of("good").length) return { state: "good", time: Math.max(...of("good").map((g) => g.time)) };
+  return of("unsupported")[0] ?? { state: "absent" };
+}
+
 async function ask(path) {
   let answer;
   try {
@@ -94,9 +105,9 @@ export class Network {
     network.own = own !== null;
     network.digest = hex(await sha256(raw));
     network.main = genesis.origin;
-    network.logKey = await parseKey(genesis.logKey);
+    network.logKeys = await parseKeys(genesis.logKey, genesis.mlDsaKey);
     network.nodes = await Promise.all(
-      genesis.nodes.map(async (node) => ({ ...node, key: await parseKey(node.vkey) })),
+      genesis.nodes.map(async (node) => ({ ...node, keys: await parseKeys(node.vkey, node.mlDsaKey) })),
     );
     return network;
   }
@@ -140,9 +151,9 @@ export class Network {
     }
     const details = { note: decoder.decode(bytes) };
     if (state.origin !== this.main) trail.refute("step.checkpoint.foreign", {}, details);
-    const signed = await checkSignature(note, this.logKey);
+    const signed = await checkParty(note, this.logKeys);
     if (signed.state === "unsupported") {
-      trail.add("unknown", "step.unsupported", { name: this.logKey.name }, details);
+      trail.add("unknown", "step.unsupported", { name: this.main }, details);
       throw new Unreachable("this browser cannot check Ed25519");
     }
     if (signed.state !== "good") trail.refute("step.log.bad", { origin: this.main }, details);
@@ -151,7 +162,7 @@ export class Network {
       this.nodes.map(async (node) => ({
         name: node.name,
         title: node.title,
-        ...(await checkSignature(note, node.key)),
+        ...(await checkParty(note, node.keys)),
       })),
     );
     const now = Date.now() / 1000;

@@ -408,6 +408,7 @@ export async function rules(network) {
   const entitlements = latest("entitlement", "id");
   const names = new Map(of("verifier").map(({ body }) => [body.did, localized(body.name)]));
   const contracts = of("contract");
+  const closed = new Set(of("chain").map(({ body }) => body.previous));
   const active = contracts.filter(({ body }) => body.activates <= state.size);
   const newest = new Map(active.map(({ body, index }) => [body.name, index]));
   return [
@@ -457,11 +458,13 @@ export async function rules(network) {
     ),
     section(
       t("rules.chains"),
-      [t("column.index"), t("column.chain"), t("column.purpose")],
+      [t("column.index"), t("column.chain"), t("column.purpose"), t("column.pace"), t("column.state")],
       of("chain").map(({ index, body }) => [
         entryLink(network.main, index),
-        short(body.origin),
+        h("span", {}, short(body.origin), h("br"), h("span.quiet", {}, t("chain.epoch", { epoch: body.epoch }))),
         t(`chain.${body.purpose}`),
+        t("chain.pace", { ...body.batch, delay: body.maxAnchorDelay }),
+        closed.has(body.origin) ? badge("note", t("chain.closed")) : badge("good", t("rule.inforce")),
       ]),
     ),
     section(
@@ -555,7 +558,11 @@ export async function trust(network, { load, reset, message = null }) {
     ),
     card(
       t("trust.keys", { quorum: network.genesis.quorum, of: network.nodes.length }),
-      facts(network.nodes.map((node) => [localized(node.title), code(node.vkey)])),
+      facts(network.nodes.flatMap((node) =>
+          [node.vkey, node.mlDsaKey]
+            .filter(Boolean)
+            .map((vkey) => [localized(node.title), code(vkey, 160)]),
+        )),
     ),
     card(t("trust.checks"), h("p", {}, t("trust.checks.list"))),
     card(t("trust.not"), h("p", {}, t("trust.not.list"))),
