@@ -530,3 +530,35 @@ def test_the_page_is_locked_down(visit: Callable[..., Visit], town: Town) -> Non
     )
     assert blocked == "refused"
     assert any("Content Security Policy" in said for said in seen.complaints)
+
+
+def test_every_text_is_there_in_both_languages(visit: Callable[..., Visit]) -> None:
+    seen = visit()
+    seen.go("/")
+    poor = seen.page.evaluate(
+        """async () => {
+          const { TEXTS } = await import("./texts.js");
+          const names = (text) => [...text.matchAll(/\\{(\\w+)\\}/g)].map((m) => m[1]);
+          const fields = (text) => names(text).sort().join();
+          return Object.entries(TEXTS)
+            .filter(([, [zh, en]]) => !zh || !en || fields(zh) !== fields(en))
+            .map(([key]) => key);
+        }"""
+    )
+    assert poor == []
+
+
+def test_a_node_serves_the_same_page_from_its_own_copy(
+    visit: Callable[..., Visit], town: Town
+) -> None:
+    proxy = Proxy(town.chain.transport.apps["public-security.invalid"])
+    with listening(proxy) as url:
+        seen = visit()
+        seen.town = Town(town.chain, town.issuer, proxy, url)
+        assert seen.look_up(multibase_base64(anchor(123))) == "good"
+        seen.go("/")
+        assert "Verified in your browser" in seen.text()
+        assert seen.complaints == []
+        assert seen.hosts == {url.split("/")[2]}
+        proxy.change = flip(r"/identity/tile/0/")
+        assert seen.look_up(multibase_base64(anchor(123))) == "bad"
