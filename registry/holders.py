@@ -14,7 +14,6 @@ from typing import Final
 from registry.documents import read_document
 from registry.entries import Entry, parse_entry
 from registry.errors import EntryUnknown, OriginUnknown, RegistryUnreachable
-from registry.fsck import CheckedStore
 from registry.genesis import Genesis
 from registry.limits import MAX_TLOG_PROOF_BYTES
 from registry.proofs import TlogProof
@@ -106,7 +105,7 @@ class HomeHolder:
             self._views[origin] = LogView(store, tiles, load_edge(store, tiles))
         return self._views[origin]
 
-    def store(self, origin: str) -> CheckedStore:
+    def store(self, origin: str) -> Store:
         """The record of a chain, for whoever closes it."""
         return self._places.read(origin)
 
