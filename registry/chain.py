@@ -27,6 +27,7 @@ from registry.errors import (
     OriginUnknown,
     RegistryError,
     RegistryExists,
+    StoreBehind,
     StoreMissing,
 )
 from registry.following import Progress
@@ -185,8 +186,11 @@ class Chains:
 
     def _open(self, origin: str) -> Log:
         signer = self._keys.signer(origin)
-        self.logs[origin] = Log.over(self.places.open(origin), signer=signer)
-        return self.logs[origin]
+        log = self.logs[origin] = Log.over(self.places.open(origin), signer=signer)
+        known = self.catalogue.scanned(origin)
+        if known > log.size:  # new entries at known places would never be looked at
+            raise StoreBehind(store=origin, size=log.size, known=known)
+        return log
 
     def _open_side(self, origin: str) -> Log:
         """Open a side chain, and make its store first where there never was one.

@@ -18,7 +18,14 @@ from fastapi.responses import JSONResponse
 from registry.catalogue import Catalogue
 from registry.documents import read_document
 from registry.entries import encode_time
-from registry.errors import StandingBy, StoreForeign, StoreMissing, TileCorrupt, TileMissing
+from registry.errors import (
+    StandingBy,
+    StoreBehind,
+    StoreForeign,
+    StoreMissing,
+    TileCorrupt,
+    TileMissing,
+)
 from registry.explorer import add_explorer_routes
 from registry.genesis import Genesis
 from registry.reader import ChainReader
@@ -95,7 +102,10 @@ class Standby:
             self._views[origin].refresh()
         except (TileMissing, TileCorrupt):
             return  # the writer was quicker; the next time it is there
-        self.catalogue.catch_up(self._views[origin], self._views[origin].size)
+        size = self._views[origin].size
+        if (known := self.catalogue.scanned(origin)) > size:
+            raise StoreBehind(store=self._stores[origin].name, size=size, known=known)
+        self.catalogue.catch_up(self._views[origin], size)
         self._notes[origin] = note
 
     def status(self, now: datetime, holder: str | None) -> dict[str, Any]:

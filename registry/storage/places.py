@@ -232,7 +232,8 @@ class Places:
             return TileFiles(folder, shared=True)
         from registry.storage.objects import open_bucket
 
-        return open_bucket(f"{place.tiles.rstrip('/')}/{short}", origin)
+        url = f"{place.tiles.rstrip('/')}/{short}"
+        return open_bucket(url, url)
 
     def holder(self, origin: str) -> str | None:
         """The address of the process that writes a chain now, where that is known."""
