@@ -25,14 +25,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
-from registry.fsck import check_log
-from registry.log import Log
+from registry.fsck import check_log, check_store
+from registry.log import TILES, Log
 from registry.merkle import Frontier, leaf_hash
 from registry.storage import Store
 from registry.storage.sqlite import SqliteStore
-from tests.faults.points import LOG_KILLS, Fault
+from registry.storage.tilefiles import TileFiles
+from tests.faults.points import KILL, LOG_KILLS, OF_SQLITE, Fault
 from tests.faults.writer import ORIGIN, SIGNER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,6 +234,36 @@ def last_life(writer: Writer, known: Known, place: str, folder: Path, life: int)
     raise Broken("the last writer did not go on")
 
 
+def one_refusal(writer: Writer, folder: Path, fault: Fault) -> bool:
+    """The system refuses one step of a writer, which goes on; whether it came to that step."""
+    place = folder / "log"
+    Log.create(place, ORIGIN)
+    known, refused = Known(), False
+    writer.order(
+        place=str(place), folder=str(folder), life=0, seed=fault.seed, fault=fault.told(), goal=25
+    )
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        line = writer.line() or ""
+        known.take(line)
+        refused = refused or line == f"refused {fault}"
+        if line.startswith("end "):
+            break
+    if line != "end 0":
+        raise Broken(f"a writer did not go on after: {fault}")
+    report = check_log(place, log_key=SIGNER.key)
+    if report.findings:
+        raise Broken(f"fsck finds {report.findings[:3]} after: {fault}")
+    store = SqliteStore(place, read_only=True)
+    try:
+        whole, lost = known.examine(store)
+    finally:
+        store.close()
+    if lost or not whole:
+        raise Broken(f"{lost} of {whole} acknowledged entries are lost after: {fault}")
+    return refused
+
+
 def one_log(
     writer: Writer, folder: Path, faults: Sequence[Fault | None], rng: random.Random
 ) -> Tally:
@@ -253,6 +284,108 @@ def one_log(
         store.close()
     tally.checkpoints = len(known.roots)
     return tally
+
+
+def one_database(
+    writer: Writer,
+    server: Database,
+    folder: Path,
+    faults: Sequence[Fault | None],
+    rng: random.Random,
+) -> Tally:
+    """The same with the record in PostgreSQL; at times it is the database that dies."""
+    from registry.storage.database import Database as Connections
+    from registry.storage.postgres import PostgresStore
+
+    url = server.database()
+    connections = Connections(url)
+    tally, known = Tally(logs=1), Known()
+    try:
+        PostgresStore.create(connections, ORIGIN)
+        for life, fault in enumerate(faults):
+            if fault is not None or rng.random() < 0.4:
+                how = one_life(writer, known, url, folder, life, fault, rng)
+            else:
+                how = server_dies(writer, known, server, url, folder, life, rng)
+            tally.kills[f"PostgreSQL: {how}"] += 1
+        last_life(writer, known, url, folder, len(faults))
+        store = PostgresStore(connections, ORIGIN)
+        try:
+            report = check_store(store, TileFiles(folder / TILES), log_keys=[SIGNER.key])
+            if report.findings:
+                raise Broken(f"fsck finds {report.findings[:3]}")
+            tally.acknowledged, tally.lost = known.examine(store)
+        finally:
+            store.close()
+    finally:
+        connections.close()
+    tally.checkpoints = len(known.roots)
+    return tally
+
+
+def server_dies(
+    writer: Writer,
+    known: Known,
+    server: Database,
+    url: str,
+    folder: Path,
+    life: int,
+    rng: random.Random,
+) -> str:
+    """The database is stopped at once under a writer; that very writer must go on afterwards."""
+    writer.order(place=url, folder=str(folder), life=life, seed=rng.random(), fault=None, goal=0)
+    start = writer.line() or ""
+
+    def listen(seconds: float, until: int) -> bool:
+        end = time.monotonic() + seconds
+        while len(known.acknowledged) < until and (wait := end - time.monotonic()) > 0:
+            line = writer.line(wait)
+            if line is not None:
+                known.take(line)
+        return len(known.acknowledged) >= until
+
+    if not listen(PATIENCE_S, len(known.acknowledged) + 1):
+        raise Broken("a writer does not begin")
+    listen(rng.uniform(0.0, 0.1), 1 << 60)
+    how = rng.choice(["the server's processes, at once", "the connections"])
+    if how == "the connections":
+        server.end_sessions()
+    else:
+        server.crash()
+    listen(0.05, 1 << 60)  # what was on its way
+    if not listen(PATIENCE_S, len(known.acknowledged) + 3):
+        raise Broken(f"a writer does not go on after the end of {how}")
+    os.kill(int(start[6:]), signal.SIGKILL)
+    if _end(writer, known) != signal.SIGKILL:
+        raise Broken("a writer ended before it was killed")
+    return f"of {how}"
+
+
+class Database(Protocol):
+    """A PostgreSQL server that can be made to fail."""
+
+    def database(self) -> str: ...
+
+    def crash(self) -> None: ...
+
+    def end_sessions(self) -> None: ...
+
+
+def run_database(
+    kills: int, server: Database, *, seed: int = 1, say: Callable[[str], None] = lambda _: None
+) -> Tally:
+    """Kill writers, and the database under them, so often; raises Broken."""
+    begun, rng, whole = time.monotonic(), random.Random(seed), Tally()
+    table = [row for row in LOG_KILLS if row.kind == KILL and row.step not in OF_SQLITE]
+    faults = plan(kills, rng, table)
+    with Writer(databases=True) as writer:
+        for at in range(0, len(faults), LIVES):
+            with tempfile.TemporaryDirectory(prefix="zl-faults-", dir=memory()) as folder:
+                part = faults[at : at + LIVES]
+                whole.add(one_database(writer, server, Path(folder), part, rng))
+            say(f"{whole.total} of {kills} kills")
+    whole.seconds = time.monotonic() - begun
+    return whole
 
 
 def plan(kills: int, rng: random.Random, table: Sequence[Fault] = LOG_KILLS) -> list[Fault | None]:

@@ -47,7 +47,7 @@ from tests.faults.kills import MOMENT, ROOT, Broken, Tally, memory
 from tests.faults.points import NODE_KILLS, SEQUENCER_KILLS, Fault
 
 START_S: Final = 30.0
-STRIKE_S: Final = 2.5  # for a fault to strike; then the process is killed where it is
+STRIKE_S: Final = 5.0  # for a fault to strike; then the process is killed where it is
 RECOVER_S: Final = 45.0
 
 
@@ -441,44 +441,50 @@ def run(kills: int, *, seed: int = 1, say: Callable[[str], None] = lambda _: Non
                 if counted.total() % 20 == 0:
                     say(f"{counted.total()} of {kills} kills, {observer.answers} answers")
 
-        def over() -> bool:
-            return bool(trouble or observer.broken) or counted.total() >= kills
+        def go_on(share: float) -> bool:
+            return not (trouble or observer.broken) and counted.total() < kills * share
 
-        def kill_sequencer(rng: random.Random) -> None:
-            faults = _faults(SEQUENCER_KILLS, rng)
-            while not over():
-                processes.kill(SEQUENCER)
-                if processes.ends(SEQUENCER, START_S) is None:
-                    raise Broken("the sequencer cannot be killed")
-                note(SEQUENCER, _one(processes, SEQUENCER, next(faults), rng))
-                processes.start(SEQUENCER)
-                if not processes.listens(SEQUENCER):
-                    raise Broken(f"the sequencer does not start: {processes.told(SEQUENCER)}")
+        def die(role: str) -> None:
+            processes.kill(role)
+            if processes.ends(role, START_S) != signal.SIGKILL:
+                raise Broken(f"{role} ended by itself: {processes.told(role)}")
+            note(role, MOMENT)
+
+        def come_back(role: str) -> None:
+            processes.start(role)
+            if not processes.listens(role):
+                raise Broken(f"{role} does not start: {processes.told(role)}")
+
+        def kill_sequencer(rng: random.Random, share: float, faults: Iterator[Fault]) -> None:
+            while go_on(share):
+                die(SEQUENCER)
+                for _ in range(4):  # it comes back only to die again
+                    note(SEQUENCER, _one(processes, SEQUENCER, next(faults), rng))
+                come_back(SEQUENCER)
                 time.sleep(rng.uniform(0.1, 0.6))
-                note(SEQUENCER, MOMENT)
 
-        def kill_nodes(rng: random.Random) -> None:
-            faults = _faults(NODE_KILLS, rng)
-            while not over():
+        def kill_nodes(rng: random.Random, share: float, faults: Iterator[Fault]) -> None:
+            while go_on(share):
                 name = rng.choice(list(NODES))
-                processes.kill(name)
-                if processes.ends(name, START_S) is None:
-                    raise Broken("a node cannot be killed")
-                note(name, MOMENT)
-                note(name, _one(processes, name, next(faults), rng))
-                processes.start(name)
-                if not processes.listens(name):
-                    raise Broken(f"a node does not start: {processes.told(name)}")
+                die(name)
+                for _ in range(4):
+                    note(name, _one(processes, name, next(faults), rng))
+                come_back(name)
 
-        def within(call: Callable[[random.Random], None], rng: random.Random) -> None:
+        def within(call: Callable[..., None], *rest: Any) -> None:
             try:
-                call(rng)
+                call(random.Random(rng.getrandbits(64)), *rest)
             except BaseException as error:  # noqa: BLE001 - raised again below
                 trouble.append(error)
 
+        rng = random.Random(seed)
+        of_sequencer, of_nodes = _faults(SEQUENCER_KILLS, rng), _faults(NODE_KILLS, rng)
+        # The nodes stay while the sequencer dies, then the other way round, then both die.
+        within(kill_sequencer, 0.4, of_sequencer)
+        within(kill_nodes, 0.8, of_nodes)
         threads = [
-            threading.Thread(target=within, args=(call, random.Random(seed * 10 + n)))
-            for n, call in enumerate((kill_sequencer, kill_nodes))
+            threading.Thread(target=within, args=(kill_sequencer, 1.0, of_sequencer)),
+            threading.Thread(target=within, args=(kill_nodes, 1.0, of_nodes)),
         ]
         for thread in threads:
             thread.start()

@@ -122,6 +122,8 @@ LOG_KILLS: Final[tuple[Fault, ...]] = (
         ("publish: sync a folder", BEFORE),
     ),
 )
+# Statements of SQLite: where the record is in PostgreSQL, only its commits can be told apart.
+OF_SQLITE: Final = frozenset(step for _, _, step in STATEMENTS)
 # Of a sequencer among its nodes.
 SEQUENCER_KILLS: Final[tuple[Fault, ...]] = (
     *_around(
@@ -156,7 +158,7 @@ NODE_KILLS: Final[tuple[Fault, ...]] = (
 )
 # What the system refuses while the process goes on: (step, when). AFTER a commit: it was
 # persisted, and the answer was an error all the same.
-LOG_ERRORS: Final[tuple[Fault, ...]] = _rows(
+LOG_ERRORS: Final = _rows(
     ERROR,
     ("append: move the head", BEFORE),
     ("append: index the leaves", BEFORE),
@@ -202,7 +204,6 @@ class Injector:
         self._rng = random.Random(0)
         self._dirty: set[Path] = set()
         self._named: list[tuple[Path, bytes | None]] = []
-        self.fired = 0
 
     def arm(self, fault: Fault | None) -> None:
         with self._lock:
@@ -232,7 +233,7 @@ class Injector:
                 return None
             if fault.kind == ERROR:
                 self._fault = None
-            self.fired += 1
+                self._tell(f"refused {fault}")
             return fault
 
     def reach(self, step: str, when: str, error: Callable[[], Exception]) -> None:

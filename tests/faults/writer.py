@@ -15,15 +15,17 @@ import os
 import random
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+from registry.errors import LeaseHeld, RegistryError, StoreFailed
 from registry.log import TILES, Log
 from registry.note import NoteSigner
 from registry.storage import leafindex
 from registry.storage.places import Opened
 from registry.storage.tilefiles import TileFiles
-from tests.faults.points import AFTER, BEFORE, Fault, Injector
+from tests.faults.points import AFTER, BEFORE, ERROR, Fault, Injector
 
 ORIGIN = "faults.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -42,7 +44,12 @@ def open_log(place: str, folder: Path) -> Log:
     from registry.storage.postgres import PostgresStore
 
     database = Database(place)
-    lease = database.take(ORIGIN)
+    while True:
+        try:
+            lease = database.take(ORIGIN)
+            break
+        except (LeaseHeld, StoreFailed):
+            time.sleep(0.05)  # the dead one still has it, or the database is not back
     store = PostgresStore(database, ORIGIN, lease=lease)
     return Log.over(Opened(store, TileFiles(folder / TILES, shared=True), lease), signer=SIGNER)
 
@@ -81,12 +88,33 @@ def strike_databases(injector: Injector) -> None:
 
 
 def live(order: dict[str, Any], injector: Injector) -> None:
+    """One life. Where the disk or the database may fail, what it refused is asked again, and a log that
+    stopped is opened again, as `registry.duty` does."""
     say(f"start {os.getpid()}")
     fault = order["fault"]
     rng = random.Random(order["seed"])
     injector.arm(Fault(**fault) if fault else None)
-    log = open_log(order["place"], Path(order["folder"]))
+    refuses = bool(fault) and fault["kind"] == ERROR
+    patient = refuses or order["place"].startswith("postgresql:")
     goal, life = order["goal"], order["life"]
+    while True:
+        try:
+            log = open_log(order["place"], Path(order["folder"]))
+        except RegistryError:
+            if not patient:
+                raise
+            time.sleep(0.05)
+            continue
+        if _write(log, life, goal, rng, patient=patient):
+            log.close()
+            say("done")
+            return
+        log.close()
+        life = f"{life}+"
+
+
+def _write(log: Log, life: str, goal: int, rng: random.Random, *, patient: bool) -> bool:
+    """Write and publish; True when the goal is reached, False when the log has stopped."""
     acknowledged = [0] * WRITERS
     enough = threading.Event()
 
@@ -96,8 +124,18 @@ def live(order: dict[str, Any], injector: Injector) -> None:
             count = chance.choice([1, 1, 3, 40, 256])
             first = f"{life}-{worker}-{step}-0"
             batch = [f"{life}-{worker}-{step}-{i}".encode() for i in range(count)]
-            say(f"ack {log.add(batch).indices[0]} {count} {first}")
-            acknowledged[worker] += 1
+            while not enough.is_set():
+                try:
+                    index = log.add(batch).indices[0]
+                except RegistryError as error:
+                    if not patient:
+                        say(f"trouble {type(error).__name__}: {error}")
+                        return
+                    time.sleep(0.02)
+                    continue
+                say(f"ack {index} {count} {first}")
+                acknowledged[worker] += 1
+                break
             step += 1
 
     workers = [
@@ -106,19 +144,27 @@ def live(order: dict[str, Any], injector: Injector) -> None:
     ]
     for worker in workers:
         worker.start()
-    while True:
+    while not (patient and log.stopped):
         last = bool(goal) and sum(acknowledged) >= goal
         if last:
             enough.set()
             for worker in workers:
                 worker.join()
-        checkpoint = log.integrate()
-        say(f"sign {checkpoint.size} {checkpoint.root.hex()}")
-        log.publish(checkpoint.sign(SIGNER))
+        try:
+            checkpoint = log.integrate()
+            say(f"sign {checkpoint.size} {checkpoint.root.hex()}")
+            log.publish(checkpoint.sign(SIGNER))
+        except RegistryError:
+            if not patient:
+                raise
+            time.sleep(0.02)
+            continue
         if last and checkpoint.size == log.size:
-            log.close()
-            say("done")
-            return
+            return True
+    enough.set()
+    for worker in workers:
+        worker.join()
+    return False
 
 
 def main() -> None:
@@ -126,8 +172,11 @@ def main() -> None:
     injector.install()
     # Small logs shall do what large ones do: write runs of leaves, and merge them.
     leafindex._FEW, leafindex._LARGE_COMMITS, leafindex._FAN = 300, 1, 4
-    databases = len(sys.argv) > 1
-    if databases:
+    if len(sys.argv) > 1:
+        from registry.storage import database
+
+        # A dead writer's lease runs out soon, for hundreds of them are to die.
+        database.LEASE_S, database._RENEW_S = 0.8, 0.1  # type: ignore[misc]
         strike_databases(injector)
     for line in sys.stdin:
         child = os.fork()
