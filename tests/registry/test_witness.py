@@ -24,7 +24,7 @@ from registry.note import (
     check_subtree,
 )
 from registry.subtrees import subtree_consistency_proof
-from registry.witness import SIZE_TYPE, Answer, Cosigned, Witness
+from registry.witness import SIZE_TYPE, Answer, CheckpointRequest, Cosigned, Witness
 from registry.witness_api import add_witness_routes
 from registry.witness_store import WitnessStore
 
@@ -327,3 +327,27 @@ def test_over_http(world: World) -> None:
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert http.post("/w/add-checkpoint", content=b"x" * (1 << 21)).status_code == 400
         assert http.get("/w/add-checkpoint").status_code == 405
+
+
+def test_the_specifications_example() -> None:
+    # c2sp.org/tlog-witness, "add-checkpoint": an example of a request and of an answer.
+    body = (
+        "old 20852014\n"
+        "PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=\n"
+        "jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=\n"
+        "5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=\n"
+        "/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=\n"
+        "\n"
+        "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+        "\n"
+        "\u2014 example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URY"
+        "N7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+    )
+    found = CheckpointRequest.parse(body.encode())
+    assert (found.old, len(found.proof)) == (20852014, 4)
+    assert Checkpoint.parse(Note.parse(found.note).text).size == 20852163
+    answer = (
+        "\u2014 witness.example/w1 CMp+6LWBU0anHGH5aNDTJkH/gj79sG+T6+iP2ThYN5krrDJbR1HDnucjL39QsZ"
+        "TSvVjyQLrdk3DXDqI5G2HgLatVs0pWh6Up69HVOw==\n"
+    )
+    assert len(Note.parse(found.note + answer.encode()).signatures) == 2
