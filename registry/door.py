@@ -29,7 +29,7 @@ from functools import partial
 from typing import Final
 
 from registry.catalogue import Catalogue
-from registry.entries import encode_time
+from registry.entries import Entry, encode_time
 from registry.errors import (
     ChainClosed,
     LogBusy,
@@ -316,11 +316,21 @@ class Door:
             with self._status_locks[origin]:
                 log.integrate()
                 self._catalogue.catch_up(log.view, log.view.size)
-                lists = self._catalogue.lists(origin, log.view.size)
+                lists = self._lists(origin)
                 chain = Progress(sealed=self._catalogue.sealed(origin), lists=lists)
                 return self._judged(submission, chain) or append(log, submission)
         finally:
             self.gate.leave()
+
+    def _lists(self, origin: str) -> dict[str, tuple[int, Entry]]:
+        """The newest entry of each status list on the chain and the epochs before it."""
+        found: dict[str, tuple[int, Entry]] = {}
+        for chain in reversed(self._governance.epochs(origin)):
+            view = self._logs[chain.origin].view
+            found |= self._catalogue.lists(chain.origin, view.size)
+            if chain.origin == origin:
+                break
+        return found
 
     def _check_in_force(self, submission: Submission, found: tuple[int, ...]) -> None:
         """Do not say "it is there" of a rule that a later entry has replaced."""

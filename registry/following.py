@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from registry.entries import Entry, decode_digest, encode_time, parse_entry
@@ -64,8 +65,15 @@ class Progress:
         self.sealed = max(submission.time, self.sealed or submission.time)
 
 
-def check_follows(chain: Progress, submission: Submission, now: datetime) -> str | None:
+def check_follows(
+    chain: Progress,
+    submission: Submission,
+    now: datetime,
+    earlier: Callable[[str], Entry | None] = lambda _: None,
+) -> str | None:
     """What is wrong with `submission` coming next on `chain` at `now`, if anything.
+
+    `earlier` gives the newest entry of a status list on the epochs before the chain.
 
     A status list belongs to the issuer that recorded it first. So an accredited issuer could take
     another's address before it is used; its lists would not verify, and the operator sees who did.
@@ -79,7 +87,8 @@ def check_follows(chain: Progress, submission: Submission, now: datetime) -> str
     for entry in submission.entries:
         if entry.kind != "status":
             continue
-        _, newest = chain.lists.get(entry["list"], (0, entry))
+        held = chain.lists.get(entry["list"])
+        newest = held[1] if held is not None else earlier(entry["list"]) or entry
         if newest["issuer"] != entry["issuer"]:
             return "a status list of another issuer"
         # Times of one form sort as texts do. Else an old list could be passed for the newest.
@@ -193,7 +202,7 @@ class Follower:
         at: int,
     ) -> None:
         origin = submission.origin
-        wrong = check_follows(chain, submission, now)
+        wrong = check_follows(chain, submission, now, partial(self._earlier, origin))
         try:
             self.governance.permit(submission, at=at)
         except RegistryError as error:
@@ -204,6 +213,15 @@ class Follower:
         keep(origin, index, leaves)
         chain.frontier.extend([entry.leaf_hash for entry in leaves])
         chain.take(index, submission)
+
+    def _earlier(self, origin: str, url: str) -> Entry | None:
+        chain = self.governance.chains.get(origin)
+        while chain is not None and chain.previous is not None:
+            held = self.of(chain.previous).lists.get(url)
+            if held is not None:
+                return held[1]
+            chain = self.governance.chains[chain.previous]
+        return None
 
     def _follow_side(
         self, index: int, entry: Entry, read: Read, keep: Keep, now: datetime, at: int

@@ -399,6 +399,19 @@ class _Holders:
         return document.method(url, relationship)
 
 
+def newest_lists(
+    chains: Iterable[tuple[SideChain, Mapping[str, tuple[int, Entry]]]],
+) -> dict[str, Entry]:
+    """The newest status entry of each list over several chains: the last epoch's that has one."""
+    found: dict[str, tuple[tuple[datetime, int], Entry]] = {}
+    for chain, lists in chains:
+        for url, (_, entry) in lists.items():
+            rank = (decode_time(entry["time"]), chain.epoch)
+            if url not in found or rank > found[url][0]:
+                found[url] = rank, entry
+    return {url: entry for url, (_, entry) in found.items()}
+
+
 def lists_digest(lists: Mapping[str, tuple[int, Entry]]) -> str:
     """The digest by which a checkpoint entry names the newest status entry of each list.
 

@@ -15,6 +15,7 @@ from registry.catalogue import Catalogue
 from registry.entries import Entry, parse_entry
 from registry.errors import EntryUnknown, OriginUnknown
 from registry.genesis import Genesis
+from registry.governance import newest_lists
 from registry.policy import CosignedCheckpoint
 from registry.proofs import TlogProof
 from registry.tiles import WIDTH
@@ -137,10 +138,13 @@ class ChainReader:
 
     def _lacks_documents(self, bundle: TrustBundle) -> bool:
         held = {snapshot.digest for snapshot in bundle.status_lists()}
+        newest = newest_lists(
+            (chain, self.catalogue.lists(origin, bundle.size_of(origin)))
+            for origin, chain in bundle.chains.items()
+        )
         return any(
             entry["digest"] not in held and self.document(entry["digest"]) is not None
-            for origin in bundle.chains
-            for _, entry in self.catalogue.lists(origin, bundle.size_of(origin)).values()
+            for entry in newest.values()
         )
 
     def _build_bundle(self, note: bytes) -> bytes:

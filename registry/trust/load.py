@@ -7,7 +7,7 @@ contents that contradict the cosigned chain raise BundleForged. Both name the pa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,11 +26,12 @@ from registry.errors import (
     RegistryError,
 )
 from registry.genesis import Genesis
-from registry.governance import Governance, lists_digest
+from registry.governance import Governance, lists_digest, newest_lists
 from registry.limits import HASH_BYTES, MAX_PROOF_HASHES
 from registry.lines import encode_hash, parse_hash
 from registry.merkle import root_of, verify_inclusion
 from registry.policy import CosignedCheckpoint
+from registry.records import SideChain
 from registry.tiles import WIDTH, split_hashes
 from registry.trust.anchors import SideTree
 from registry.trust.bundle import StatusListSnapshot, TrustBundle
@@ -138,7 +139,7 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
     except RegistryError as error:
         raise BundleForged(part=ENTRIES, reason=str(error)) from error
     sides: dict[str, SideTree] = {}
-    status: dict[str, StatusListSnapshot] = {}
+    lists_by_chain: list[tuple[SideChain, dict[str, tuple[int, Entry]]]] = []
     for origin, head in sorted(heads.items()):
         if origin not in governance.chains:
             raise BundleForged(part=ENTRIES, reason="a checkpoint of no registered chain")
@@ -146,7 +147,8 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
         side = _side(entries[head], files.take(tiles), files.take(leaves), (tiles, leaves))
         sides[origin] = side
         newest = _lists(entries[head], files.take(lists), lists)
-        status |= _status_lists(newest, files)
+        lists_by_chain.append((governance.chains[origin], newest))
+    status = _status_lists(lists_by_chain, files)
     files.check_empty()
     if checkpoint.time is None:  # a genesis always demands a quorum
         raise BundleForged(part=CHECKPOINT, reason="nobody cosigned it")
@@ -251,12 +253,17 @@ def _lists(entry: Entry, data: bytes, name: str) -> dict[str, tuple[int, Entry]]
 
 
 def _status_lists(
-    newest: Mapping[str, tuple[int, Entry]], files: _Files
+    lists: Sequence[tuple[SideChain, Mapping[str, tuple[int, Entry]]]], files: _Files
 ) -> dict[str, StatusListSnapshot]:
+    """Of each list the newest credential, by its last epoch: never an older one in its place."""
     found: dict[str, StatusListSnapshot] = {}
-    for url, (_, entry) in newest.items():
+    documents = {
+        digest: files.take_if_there(status_file(digest))
+        for digest in {entry["digest"] for _, held in lists for _, entry in held.values()}
+    }
+    for url, entry in newest_lists(lists).items():
         name = status_file(entry["digest"])
-        data = files.take_if_there(name)
+        data = documents[entry["digest"]]
         if data is None:
             continue
         if len(data) > MAX_LIST_BYTES:
