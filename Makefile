@@ -6,7 +6,7 @@ GROUP ?=
 SECONDS ?= 60
 TARGETS ?=
 
-.PHONY: demo test test-ha lint bench fuzz clean
+.PHONY: demo test test-ha test-faults lint bench fuzz clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/zl demo --out demo
@@ -17,6 +17,10 @@ test: $(VENV)/.dev
 # Kills primaries of a replicated PostgreSQL: needs Debian's patroni, etcd-server and postgresql.
 test-ha: $(VENV)/.dev
 	ZL_TEST_HA=1 $(BIN)/pytest -n 0 -s tests/ha
+
+# More than a thousand kills, and every other fault: some ten minutes. ZL_SEED varies the moments.
+test-faults: $(VENV)/.dev
+	ZL_FAULTS=1 $(BIN)/pytest -n 0 -s tests/faults
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -88,8 +88,8 @@ def strike_databases(injector: Injector) -> None:
 
 
 def live(order: dict[str, Any], injector: Injector) -> None:
-    """One life. Where the disk or the database may fail, what it refused is asked again, and a log that
-    stopped is opened again, as `registry.duty` does."""
+    """One life. Where the disk or the database may fail, what was refused is asked again, and a
+    log that stopped is opened again, as `registry.duty` does."""
     say(f"start {os.getpid()}")
     fault = order["fault"]
     rng = random.Random(order["seed"])
