@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from credentials.dids import key_url
-from credentials.keys import PrivateKey
-from registry.chain import log_signer
+from credentials.keys import KeyType, PrivateKey
+from registry.chain import ML_DSA_SUFFIX, log_keys, log_signer
 from registry.cli.network import OPERATOR
 from registry.cli.shared import connect, home, print_json, say, unlock, utc_now
 from registry.client import RegistryClient
@@ -15,6 +15,7 @@ from registry.entries import Entry, Purpose, is_slug, make_entry
 from registry.errors import OriginUnknown
 from registry.founding import BATCH_INTERVAL_MS, BATCH_SIZE, MAX_ANCHOR_DELAY_S
 from registry.keyring import add_key, load_keys
+from registry.note import NoteSigner
 from registry.trust import SideChain, TrustBundle
 from schemas.texts import Texts
 
@@ -54,23 +55,22 @@ def build_chain_app(_: Texts) -> typer.Typer:
         typer.Option(min=1, help=_("Seconds of waiting that are cause for alarm.")),
     ]
 
-    def key_of(name: str, words: str | None) -> PrivateKey:
-        """The log key of a chain, made when there is none: it must be safe before it is named."""
-        held = load_keys(home(), words).get(name)
-        if held is not None:
-            return held
-        key = PrivateKey.generate("Ed25519")
-        add_key(home(), name, key, words)
-        return key
+    def signer_of(origin: str, name: str, words: str | None) -> NoteSigner:
+        """A chain's log keys, made when there are none: they must be safe before they are named."""
+        held = load_keys(home(), words)
+        wanted: dict[str, KeyType] = {name: "Ed25519", name + ML_DSA_SUFFIX: "ML-DSA-44"}
+        for slot, key_type in wanted.items():
+            if slot not in held:
+                held[slot] = PrivateKey.generate(key_type)
+                add_key(home(), slot, held[slot], words)
+        return log_signer(origin, *(held[slot] for slot in wanted))
 
     def register(
         client: RegistryClient, name: str, words: str | None, json_: bool, **members: Any
     ) -> None:
         origin = f"{client.genesis.network}/{name}"
-        key = key_of(name, words)
-        entry: Entry = make_entry(
-            "chain", origin=origin, logKey=log_signer(origin, key).key.encode(), **members
-        )
+        keys = log_keys(signer_of(origin, name, words))
+        entry: Entry = make_entry("chain", origin=origin, **keys, **members)
         operator = load_keys(home(), words)[OPERATOR]
         receipt = client.submit(
             client.genesis.origin, [entry], operator, key_url(operator.public_key)
