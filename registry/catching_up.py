@@ -109,7 +109,8 @@ class CatchingUp:
     def turn(self, *, everybody: bool = False) -> None:
         """Look once. `everybody`: ask all peers, not only the registry."""
         moment = monotonic()
-        if everybody or moment - self._addresses_at >= ADDRESSES_S:
+        missing = self._node.asking or not self._peers.nodes
+        if everybody or missing or moment - self._addresses_at >= ADDRESSES_S:
             self._addresses_at = moment
             self._learn_addresses()
         everybody = everybody or moment - self._all_at >= ASK_ALL_S
@@ -161,8 +162,12 @@ class CatchingUp:
             ):
                 newest, first = found, source
         if newest is not None and first is not None and self._newer(newest):
-            rest = [source for source in self._peers.all() if source is not first]
-            self._node.catch_up(newest, [first, *rest])
+            # The registry has what it had cosigned; the other nodes are asked when it is silent.
+            asked = [source for source in self._peers.registries if source in answered]
+            rest = [source for source in self._peers.all() if source not in (first, *asked)]
+            peers = list(self._peers.nodes.values())
+            ordered = list(dict.fromkeys([*asked, first, *rest]))
+            self._node.catch_up(newest, ordered, yielding=peers)
         return answered
 
     def _newer(self, found: CosignedCheckpoint) -> bool:

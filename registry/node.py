@@ -99,6 +99,8 @@ class Node:
         self._read = read
         self._now = now
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
         self.mirror: Final = Mirror(folder, genesis, now=now)
         self._store = self.mirror.store
         self._witness = Witness(
@@ -126,7 +128,14 @@ class Node:
     @contextmanager
     def turn(self, timeout: float = BUSY_S) -> Iterator[None]:
         """The right to write. One at a time; raises NodeBusy."""
-        if not self._lock.acquire(timeout=timeout):
+        with self._counting:
+            self._waiting += 1
+        try:
+            got = self._lock.acquire(timeout=timeout)
+        finally:
+            with self._counting:
+                self._waiting -= 1
+        if not got:
             raise NodeBusy
         try:
             yield
@@ -271,15 +280,22 @@ class Node:
 
     # Catching up with what a quorum has cosigned
 
-    def catch_up(self, target: CosignedCheckpoint, sources: Sequence[HttpSource]) -> bool:
+    def catch_up(
+        self,
+        target: CosignedCheckpoint,
+        sources: Sequence[HttpSource],
+        *,
+        yielding: Sequence[HttpSource] = (),
+    ) -> bool:
         """Check and mirror everything up to `target`; True when it is mirrored and published.
 
-        `sources` are asked in turn; one that serves nonsense costs only time. False when none
-        could serve it.
+        `sources` are asked in turn; one that serves nonsense costs only time. From those that are
+        `yielding` nothing more is read as soon as somebody else waits for this node: a slow one
+        must not keep it from cosigning. False when none could serve it.
         """
         with self.turn():
             if target.size > self.mirror.size:
-                self._replay(target, sources)
+                self._replay(target, sources, yielding)
             if self.mirror.size < target.size:
                 return False
             if self.mirror.root_at(target.size) != target.root:
@@ -288,9 +304,16 @@ class Node:
             self._store.publish(target.origin, target.size, target.time_s or 0, target.data)
             return True
 
-    def _replay(self, target: CosignedCheckpoint, sources: Sequence[HttpSource]) -> None:
+    def _replay(
+        self,
+        target: CosignedCheckpoint,
+        sources: Sequence[HttpSource],
+        yielding: Sequence[HttpSource],
+    ) -> None:
         trouble: RegistryError | None = None
         for source in sources:
+            if source in yielding and source.shunned:
+                continue
 
             def prove(size: int, source: HttpSource = source) -> list[bytes]:
                 tiles: dict[Any, list[bytes]] = {}
@@ -302,9 +325,14 @@ class Node:
 
                 return consistency_proof(size, target.size, TileReader(target.size, hashes))
 
+            read = self._giving_way(source) if source in yielding else source
             try:
-                self.mirror.advance(target.size, target.root, read=source, prove=prove)
+                self.mirror.advance(target.size, target.root, read=read, prove=prove)
+            except NodeBusy:
+                raise
             except RegistryError as error:
+                if source in yielding:
+                    source.shun()
                 log.warning("node %s cannot follow %s: %s", self.name, source.url, error)
                 trouble = error
                 continue
@@ -314,6 +342,15 @@ class Node:
             # Everybody says the same: then a quorum has cosigned what is not allowed.
             self._fault = trouble
             self.refuse(f"{trouble.code}: {trouble}", target.data)
+
+    def _giving_way(self, source: HttpSource) -> Read:
+        def read(origin: str, start: int, end: int) -> Iterator[bytes]:
+            for raw in source(origin, start, end):
+                if self._waiting:
+                    raise NodeBusy
+                yield raw
+
+        return read
 
     # What it says of itself
 

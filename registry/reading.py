@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -27,6 +28,8 @@ MAX_BUNDLE_BYTES: Final = 256 * (8192 + 2)
 MAX_STATUS_BYTES: Final = 256 * 1024
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
 AHEAD: Final = 4  # bundles under way at once
+ANSWER_S: Final = 10.0  # for a whole answer: one who drips bytes must not hold a node up
+SHUN_S: Final = 300.0  # a node that could not serve what it said it had is left alone so long
 
 _NOT_FOUND: Final = 404
 
@@ -44,6 +47,16 @@ class HttpSource:
             follow_redirects=False,
         )
         self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="read")
+        self._shunned = float("-inf")
+
+    @property
+    def shunned(self) -> bool:
+        """Whether it failed a while ago and is left alone."""
+        return monotonic() < self._shunned
+
+    def shun(self) -> None:
+        """Leave it alone for a while."""
+        self._shunned = monotonic() + SHUN_S
 
     def close(self) -> None:
         """End the connections."""
@@ -120,7 +133,7 @@ class HttpSource:
                     return None
                 if answer.status_code != 200:
                     raise RegistryUnreachable(reason=f"HTTP {answer.status_code} for {path}")
-                return read_answer(answer, limit)
+                return read_answer(answer, limit, seconds=ANSWER_S)
         except AnswerUnfit as error:
             raise RegistryUnreachable(reason=error.reason) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import rfc8785
+from fastapi import FastAPI, Response
 
 from registry import mirror as mirror_module
 from registry.adversaries import DishonestNode, DishonestSequencer
@@ -25,7 +26,7 @@ from registry.entries import (
     make_entry,
     status_entry,
 )
-from registry.errors import RegistryError, RegistryUnreachable
+from registry.errors import NodeBusy, RegistryError, RegistryUnreachable
 from registry.merkle import leaf_hash
 from registry.node_store import MIRROR_FILE, read_refusals
 from registry.note import VerifierKey
@@ -550,3 +551,47 @@ def test_no_honest_node_cosigns_what_is_forbidden(
     finally:
         liar.close()
         consortium.transport.apps["registry.invalid"] = honest
+
+
+def test_reading_from_a_slow_node_gives_way_to_cosigning(chain: Consortium) -> None:
+    issuer = chain.add_issuer()
+    name, *others = chain.nodes
+    chain.part([name], [SEQUENCER, CLIENT, *others])
+    submit(chain, issuer)
+    assert chain.settle()
+    chain.heal()
+    chain.part([name], [SEQUENCER])
+    node = chain.nodes[name]
+    size = node.mirror.size
+    node._waiting = 1  # the sequencer asks meanwhile
+    with pytest.raises(NodeBusy):
+        chain.catching_up[name].turn(everybody=True)
+    assert node.mirror.size == size
+    node._waiting = 0
+    chain.catching_up[name].turn(everybody=True)
+    assert_same(chain, name)
+
+
+def test_a_node_that_cannot_serve_what_it_shows_is_left_alone(chain: Consortium) -> None:
+    issuer = chain.add_issuer()
+    name, liar, *others = chain.nodes
+    chain.part([name], [SEQUENCER, CLIENT, liar, *others])
+    submit(chain, issuer)
+    assert chain.settle()
+    note = chain.sequencer.reader.checkpoint(chain.genesis.origin)
+    app = FastAPI()
+
+    @app.get("/{origin:path}/checkpoint")
+    def checkpoint(origin: str) -> Response:
+        known = origin == chain.genesis.origin
+        return Response(note if known else b"", 200 if known else 404)
+
+    chain.transport.apps[f"{liar}.invalid"] = app
+    chain.heal()
+    chain.part([name, liar], [SEQUENCER, *others])
+    chain.catching_up[name].turn(everybody=True)
+    source = chain._peers[name].nodes[liar]
+    assert source.shunned
+    chain.heal()
+    chain.catch_up()
+    assert_same(chain, name)
