@@ -44,6 +44,7 @@ GROUPS: Final[Mapping[tuple[str, ...], str]] = {
     ("README.zh-CN.md",): "zh-CN",
     GUIDES: "en",
     ("docs/contracts.md",): "en",
+    ("docs/watching.md",): "en",
 }
 WIDTH: Final = 92  # columns; what a README shows without a scroll bar
 FOLDER: Final = "~/zhenglian"

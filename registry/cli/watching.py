@@ -527,7 +527,9 @@ def _bar(_: Texts, as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on stderr for each thing that is under way."""
     from registry.verification import REPLAY
 
-    with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
+    console = Console(stderr=True)
+    hidden = as_json or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bar:
         tasks: dict[str, Any] = {}
 
         def progress(what: str, done: int, whole: int) -> None:

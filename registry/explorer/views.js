@@ -355,8 +355,14 @@ export async function proof(network, origin, index) {
             [t("entry.place"), link(`#/entry/${short(origin)}/${index}`, `${short(origin)}:${index}`)],
             [t("entry.leaf"), code(hex(found.leaf))],
           ]),
-          h("h3", {}, t("entry.raw")),
+          h("h3", {}, t("entry.readable")),
           h("pre", {}, JSON.stringify(found.body, null, 2)),
+          h(
+            "details",
+            {},
+            h("summary", {}, t("entry.raw")),
+            h("pre", {}, new TextDecoder().decode(found.raw)),
+          ),
         )
       : null,
     card(t("entry.proof"), stepList(trail)),
