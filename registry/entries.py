@@ -623,12 +623,13 @@ class Entry:
 
     kind: str
     raw: bytes
-    _make: Callable[[], Mapping[str, Any]] = field(repr=False, compare=False)
+    _found: Mapping[str, Any] | re.Match[bytes] = field(repr=False, compare=False)
 
     @_Lazy
     def body(self) -> Mapping[str, Any]:
         """What the bytes say; made when it is asked for."""
-        return self._make()
+        found = self._found
+        return _SPELLINGS[self.raw[:_PREFIX]].body(found) if isinstance(found, re.Match) else found
 
     @_Lazy
     def leaf_hash(self) -> bytes:
@@ -667,9 +668,10 @@ def _canonical(body: Any) -> bytes:
 def parse_entry(raw: bytes) -> Entry:
     """The entry in `raw`, or EntryMalformed / EntryKindUnknown. Only canonical bytes pass."""
     spelling = _SPELLINGS.get(raw[:_PREFIX])
-    make = spelling and spelling.read(raw)
-    if spelling and make:
-        return Entry(spelling.kind, raw, make)
+    if spelling is not None:
+        match = spelling.match(raw)
+        if match is not None:
+            return Entry(spelling.kind, raw, match)
     return parse_entry_slowly(raw)
 
 
@@ -689,7 +691,7 @@ def parse_entry_slowly(raw: bytes) -> Entry:
     if len(raw) > MAX_ENTRY_BYTES and body.get("kind") != "genesis":
         raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
     _check_body(body)
-    return Entry(body["kind"], raw, lambda: body)
+    return Entry(body["kind"], raw, body)
 
 
 def make_entry(kind: str, /, **members: Any) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -59,6 +60,9 @@ def serve(app: ASGIApp, host: str, port: int, listening: Callable[[str], None]) 
         # uvicorn raises the signal again when it has stopped: the caller still has to close.
         before = {number: signal.signal(number, stop) for number in _SIGNALS}
         try:
+            # What is there by now stays: the collector need not look at it ever again.
+            gc.collect()
+            gc.freeze()
             listening(f"http://{shown}:{server.getsockname()[1]}")
             worker.run(sockets=[server])
         finally:

@@ -10,7 +10,7 @@ check it stands for, and must never be wider: the tests compare both ways on any
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 # Spellings of texts, narrower than or equal to the checks of `registry.entries`.
@@ -40,14 +40,11 @@ class Spelling:
         whole = ",".join(f'"{name}":{parts[name]}' for name in sorted(parts))
         self._empty: Final[dict[str, Any]] = dict.fromkeys(sorted(parts)) | {"kind": kind, "v": 1}
         self.prefix: Final = f'{{"{min(parts)}":'.encode()
-        self._match: Final = re.compile(rf"\{{{whole}\}}".encode()).fullmatch
+        self.match: Final = re.compile(rf"\{{{whole}\}}".encode()).fullmatch
+        """Finds the entry in its bytes; None when they are not spelt like this."""
 
-    def read(self, raw: bytes) -> Callable[[], Mapping[str, Any]] | None:
-        """What makes the body of the entry in `raw`, or None when it is not spelt like this."""
-        match = self._match(raw)
-        return None if match is None else lambda: self._body(match)
-
-    def _body(self, match: re.Match[bytes]) -> dict[str, Any]:
+    def body(self, match: re.Match[bytes]) -> dict[str, Any]:
+        """The members of the entry that was found."""
         body = self._empty.copy()
         body.update(zip(self._names, [text.decode() for text in match.groups()], strict=True))
         for name in self._numbers:

@@ -59,7 +59,7 @@ def same(raw: bytes) -> None:
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.kind)
 def test_whatever_is_spelt_so_is_an_entry_of_that_kind(spelling: object) -> None:
-    pattern = spelling._match.__self__  # type: ignore[attr-defined]
+    pattern = spelling.match.__self__  # type: ignore[attr-defined]
 
     @settings(max_examples=400, deadline=None)
     @given(st.from_regex(pattern, fullmatch=True))
@@ -160,6 +160,6 @@ def test_the_usual_entries_go_the_short_way() -> None:
     for entry in (ANCHOR, ACCESS, *SEALS):
         spelling = _SPELLINGS[entry.raw[:6]]
         assert spelling.kind == entry.kind
-        assert spelling.read(entry.raw) is not None
+        assert spelling.match(entry.raw) is not None
     assert {spelling.kind for spelling in SPELLINGS} == {"anchor", "access", "seal"}
     assert decode_digest(ANCHOR["anchor"], 32) == bytes(range(32))
