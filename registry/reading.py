@@ -67,7 +67,11 @@ class HttpSource:
         """Entries [start, end) of a chain that has at least `end`; raises RegistryUnreachable."""
         if start >= end:
             return
-        indices = iter(range(start // WIDTH, (end + WIDTH - 1) // WIDTH))
+        indices = range(start // WIDTH, (end + WIDTH - 1) // WIDTH)
+        if len(indices) == 1:  # what is new since a moment ago: no time for other threads
+            bundle = Tile(Tile.ENTRIES, indices[0], width_at(0, indices[0], end))
+            yield from self._bundle(origin, bundle)[start % WIDTH :]
+            return
         under_way: deque[Future[list[bytes]]] = deque()
         skip = start % WIDTH
 
