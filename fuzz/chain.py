@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fuzz.target import Target, chosen, either
 from registry.checkpoint import Checkpoint, open_checkpoint
+from registry.contracts import LIBRARY, Engine, Party, PolicyText, Request, library_text
 from registry.entries import anchor_entry, parse_entry
 from registry.errors import RegistryError
 from registry.genesis import Genesis
@@ -196,7 +197,31 @@ def _entry_seeds() -> list[bytes]:
     ]
 
 
+def _judge_by(data: bytes) -> None:
+    """Whatever text may stand as a contract decides, and does not end the process."""
+    policy = PolicyText.parse(_text(data), "trial")
+    engine = Engine((rule.id, rule) for rule in policy.rules)
+    for action in policy.actions:
+        engine.judge(
+            Request(
+                Party("Issuer", "did:web:i", {"did": "did:web:i", "types": [], "chains": []}),
+                action,
+                Party("Chain", "n/c", {"purpose": "anchors", "scenario": "s", "epoch": 3}),
+                {"inForce": True, "chainIncluded": False, "list": "https://x.example/1"},
+            )
+        )
+
+
+def _policy_seeds() -> list[bytes]:
+    deep = '@id("a") permit (principal, action == Action::"anchor", resource) when { if ((true)) '
+    return [
+        *(library_text(name).encode() for name in LIBRARY),
+        (deep + "then [1].contains(2) else !(1 < 2) };").encode(),
+    ]
+
+
 TARGETS = (
+    Target("contract", RegistryError, _judge_by, _policy_seeds),
     Target("note", RegistryError, _read_note, _note_seeds),
     Target("tlog-proof", RegistryError, _read_proof, _proof_seeds),
     Target("trust-bundle", RegistryError, _read_bundle, _bundle_seeds),

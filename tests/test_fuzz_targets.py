@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NAMES = [
     "json-gate", "gate-made", "cborld", "qr-text", "status-list", "bbs-proof", "ecdsa-sd-proof",
-    "sd-jwt", "jws", "cose", "did-webvh", "note", "tlog-proof", "trust-bundle", "entry",
+    "sd-jwt", "jws", "cose", "did-webvh", "note", "tlog-proof", "trust-bundle", "entry", "contract",
     "vc-file", "vc-api-request",
 ]  # fmt: skip
 ROUNDS = 150
