@@ -25,14 +25,13 @@ from registry.errors import (
 )
 from registry.limits import MAX_TREE_SIZE
 from registry.reader import ChainReader
-from registry.tiles import WIDTH, Tile
+from registry.tile_api import IMMUTABLE, tile_answer
+from registry.tiles import Tile
 from schemas.errors import ExitCode
 
 MAX_LIST_PARAMETER: Final = 1000
-IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 FRESH: Final = {"Cache-Control": "no-store"}
 NOTE: Final = "text/plain; charset=utf-8"
-_BYTES: Final = "application/octet-stream"
 BUNDLE_TYPE: Final = "application/vnd.zhenglian.trust-bundle+zip"
 
 _STATUS_BY_EXIT: Final = {
@@ -121,8 +120,7 @@ def add_reader_routes(app: FastAPI, reader: ChainReader) -> None:
         return JSONResponse({"index": reader.lookup(origin, digest)}, headers=FRESH)
 
     @app.get("/{origin:path}/tile/{rest:path}")
-    def tile(origin: str, rest: str) -> Response:
+    def tile(request: Request, origin: str, rest: str) -> Response:
         wanted = Tile.parse(f"tile/{rest}")
         data = reader.view(origin).tile(wanted)
-        headers = IMMUTABLE if wanted.width == WIDTH else FRESH
-        return Response(data, headers=headers, media_type=_BYTES)
+        return tile_answer(wanted, data, request.headers.get("Accept-Encoding"))

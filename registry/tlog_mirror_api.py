@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect
 
 from registry.api_bodies import TooLarge, read_body
 from registry.errors import TileMissing, TilePathMalformed
-from registry.tiles import WIDTH, Tile
+from registry.tile_api import tile_answer
+from registry.tiles import Tile
 from registry.tlog_mirror import Mirror, Upload
 from registry.tlog_mirror_format import UPLOAD_TYPE
 from registry.witness import MAX_REQUEST_BYTES, Answer, Refused
-from registry.witness_api import HEADERS, respond
+from registry.witness_api import respond
 
-_IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _ENCODINGS: Final = {"Accept-Encoding": "gzip"}
 
 
@@ -61,7 +61,7 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
             return respond(refused.answer)
 
     @app.get(f"{prefix}/{{digest}}/tile/{{rest:path}}")
-    def tile(digest: str, rest: str) -> Response:
+    def tile(request: Request, digest: str, rest: str) -> Response:
         try:
             wanted = Tile.parse(f"tile/{rest}")
             data = mirror.tile(digest, wanted)
@@ -69,9 +69,7 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
             return respond(refused.answer)
         except (TilePathMalformed, TileMissing) as error:
             return respond(Answer.text(404, f"{error.code}: {error}"))
-        # Partial tiles do not change either, but go when the full one is there.
-        headers = _IMMUTABLE if wanted.width == WIDTH else HEADERS
-        return Response(data, headers={**headers, "Content-Type": UPLOAD_TYPE})
+        return tile_answer(wanted, data, request.headers.get("Accept-Encoding"))
 
 
 async def _received(request: Request, upload: Upload) -> Answer:

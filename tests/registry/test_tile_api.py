@@ -1,0 +1,39 @@
+"""How tiles and bundles travel: cached for good, bundles packed for who accepts it."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from registry.tile_api import accepts_gzip, tile_answer
+from registry.tiles import Tile
+
+BUNDLE = Tile(Tile.ENTRIES, 0, 40)
+
+
+@pytest.mark.parametrize("tile", [BUNDLE, Tile(0, 0), Tile(0, 0, 3), Tile(1, 7, 255)])
+def test_every_tile_may_be_cached(tile: Tile) -> None:
+    answer = tile_answer(tile, b"x", None)
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_bundles_are_packed_for_who_accepts_it() -> None:
+    data = b"entry" * 1000
+    packed = tile_answer(BUNDLE, data, "br, gzip;q=0.5")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == data
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    for accepted in (None, "identity", "gzip;q=0"):
+        plain = tile_answer(BUNDLE, data, accepted)
+        assert plain.body == data
+        assert "Content-Encoding" not in plain.headers
+    assert "Content-Encoding" not in tile_answer(Tile(0, 0), data, "gzip").headers
+
+
+def test_what_gzip_is_accepted_by() -> None:
+    assert accepts_gzip("GZIP")
+    assert accepts_gzip("identity, gzip; q=0.1")
+    assert not accepts_gzip("x-gzip")
+    assert not accepts_gzip("gzip; q=0.0")
