@@ -186,10 +186,13 @@ class VerifiedNote:
         return tuple(s for s in self.signatures if s.key == key)
 
 
+_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f]")  # all but the newline
+
+
 def _checked_text(text: str) -> str:
     if not text.endswith("\n"):
         raise NoteMalformed(reason="its text does not end in a newline")
-    if any(ord(c) < 0x20 and c != "\n" for c in text):
+    if _CONTROL.search(text):
         raise NoteMalformed(reason="it has a control character")
     return text
 
