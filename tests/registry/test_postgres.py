@@ -178,6 +178,7 @@ def test_a_transaction_left_open_by_a_paused_holder_does_not_block(
     record = store._record
 
     def slowly(write: Any, commit: Commit, rows: bytes) -> None:
+        store._record = record  # type: ignore[method-assign]
         with write.cursor().copy("COPY zl_leaves FROM STDIN WITH (FORMAT BINARY)") as copy:
             Slow(copy).write(rows)
         record(write, commit, rows)
@@ -200,7 +201,7 @@ def test_a_transaction_left_open_by_a_paused_holder_does_not_block(
     go_on.set()
     thread.join(30)
     [error] = outcome
-    assert isinstance(error, LeaseLost | StoreUnreachable | LeafKnown | HeadMoved)
+    assert isinstance(error, LeaseLost | StoreUnreachable | LeafKnown | HeadMoved), str(error)
     assert list(other.entries(0, 3)) == [(0, [b"a"]), (1, [b"b", b"c"])]
     other.close()
 
