@@ -104,6 +104,8 @@ class AsgiTransport(httpx.BaseTransport):
                 content=content,
                 headers={k: v for k, v in request.headers.items() if k != "content-length"},
             )
+        # It was unpacked on the way; said again, it would be unpacked twice.
+        answer.headers.pop("Content-Encoding", None)
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     def stop(self) -> None:
