@@ -44,7 +44,9 @@ from registry.errors import (
     RegistryError,
     StoreBehind,
     StoreCorrupt,
-    StoreUnreachable,
+    StoreFailed,
+    StoreFull,
+    StoreLocked,
     TileCorrupt,
     TileMissing,
 )
@@ -425,8 +427,8 @@ class Log:
         self._stale = True
         try:
             self._current()
-        except StoreUnreachable:
-            return  # it is read again before the next commit
+        except (StoreFailed, StoreFull, StoreLocked):
+            return  # it may come back, and is read again before the next commit
         except RegistryError:
             self._stop()
 
