@@ -14,7 +14,7 @@ from tests.faults.conftest import CrashingPostgres
 
 WHOLE = bool(os.environ.get("ZL_FAULTS"))
 SEED = int(os.environ.get("ZL_SEED", "1"))
-LOG, NETWORK, DATABASE = (900, 250, 120) if WHOLE else (60, 12, 8)
+LOG, NETWORK, DATABASE = (900, 250, 120) if WHOLE else (60, 10, 4)
 
 tallies: list[kills.Tally] = []
 
