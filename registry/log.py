@@ -352,7 +352,7 @@ class Log:
         """Commit a group and tell who waits; a failure fails all of it alike."""
         try:
             try:
-                answers = self._commit(group, {})
+                answers = self._commit_new(group)
             except LeafKnown:
                 known = self._store.find([leaf for s in group for leaf in s.leaves])
                 answers = self._commit(group, known)
@@ -368,21 +368,27 @@ class Log:
             for submission, answer in zip(group, answers, strict=True):
                 submission.tell(answer)
 
+    def _commit_new(self, group: list[_Submission]) -> list[Sequenced | EntriesDuplicate]:
+        """As if no leaf were known or there twice. The record itself sees to it: `LeafKnown`."""
+        answers: list[Sequenced | EntriesDuplicate] = []
+        size = self._current().size
+        for submission in group:
+            answers.append(Sequenced(tuple(range(size, size + submission.count)), False))
+            size += len(submission.leaves)
+        self._append(group)
+        return answers
+
     def _commit(
         self, group: list[_Submission], known: dict[bytes, int]
     ) -> list[Sequenced | EntriesDuplicate]:
-        before = self._current()
-        after = before.copy()
-        size = before.size
+        """With a look at each leaf."""
+        size = self._current().size
         seen = dict(known)
         answers: list[Sequenced | EntriesDuplicate] = []
         accepted: list[_Submission] = []
         for submission in group:
             leaves, count = submission.leaves, submission.count
             clean = len(set(leaves)) == len(leaves) and seen.keys().isdisjoint(leaves)
-            if not clean:
-                # Only now does it cost a look-up: what is clean is checked by the index itself.
-                seen = self._store.find(leaves) | seen
             if all(leaf in seen for leaf in leaves[:count]):
                 answers.append(Sequenced(tuple(seen[leaf] for leaf in leaves[:count]), True))
                 continue
@@ -394,14 +400,19 @@ class Log:
             size += len(leaves)
             accepted.append(submission)
         if accepted:
-            fresh = [leaf for submission in accepted for leaf in submission.leaves]
-            full = after.extend(fresh)
-            framed = frame_entries(entry for s in accepted for entry in s.entries)
-            bundle = b"".join(framed)
-            self._store.append(Commit(before, after, bundle, fresh, self._clock()))
-            self._unwritten.add(Run(before.size, framed, fresh, full), len(bundle))
-            self._frontier = after
+            self._append(accepted)
         return answers
+
+    def _append(self, accepted: list[_Submission]) -> None:
+        before = self._current()
+        after = before.copy()
+        fresh = [leaf for submission in accepted for leaf in submission.leaves]
+        full = after.extend(fresh)
+        framed = frame_entries([entry for s in accepted for entry in s.entries])
+        bundle = b"".join(framed)
+        self._store.append(Commit(before, after, bundle, fresh, self._clock()))
+        self._unwritten.add(Run(before.size, framed, fresh, full), len(bundle))
+        self._frontier = after
 
     @staticmethod
     def _fail(group: list[_Submission], error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Which leaf hash stands where, exactly, in sorted runs beside the commits.
+"""Which leaf hash stands where, exactly, in runs beside the commits.
 
 Guarantees that a leaf that is in the log is found, and that what is found is its own position: a
 whole hash is compared each time. The index is made from the commits, in their transactions, so it
@@ -6,7 +6,7 @@ can neither lose nor invent anything by a crash.
 
 A table keyed by hashes costs a random page for every leaf. Here the newest leaves are kept in
 memory (their commits are the durable form; whoever opens the store hashes them again), and go to
-disk sorted, many at once, as a *run*: pages of rows, found by the first bits of the hash. Runs
+disk many at once, as a *run*: pages of rows, found by the first bits of the hash. Runs
 of similar size become one, a page at a time, along with later commits, so no commit waits for long.
 A filter in the writer's memory says of nearly every new leaf that it is new; its doubts are
 settled by looking. It has at most 32 MiB, is made again when the log is opened for writing, at
@@ -19,7 +19,6 @@ import sqlite3
 import sys
 import threading
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -53,7 +52,7 @@ _FAN: Final = 16  # runs of one class become one of the next
 _FILTER_BYTES: Final = (1 << 18, 1 << 22, 1 << 25)
 _FILTER_LOAD: Final = 64  # bits a leaf, where the next size is taken
 
-_ORDER: Final = sys.byteorder
+_BIT: Final = bytes(1 << (byte & 7) for byte in range(256))
 
 Row = tuple[bytes, int]
 
@@ -97,16 +96,20 @@ def _position_in(page: bytes, leaf: bytes) -> int | None:
     return None
 
 
-def _pages(rows: list[bytes], bits: int, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Sorted rows as (prefix, page), for the prefixes [first, end)."""
-    low = 0
-    for prefix in range(first, end):
-        high = len(rows)
-        if prefix + 1 < end:
-            high = bisect_left(rows, ((prefix + 1) << (32 - bits)).to_bytes(4, "big"), low)
-        if high > low:
-            yield prefix, b"".join(rows[low:high])
-        low = high
+def _pages(
+    rows: Sequence[bytes], prefixes: Sequence[int], bits: int, first: int, end: int
+) -> Iterator[tuple[int, bytes]]:
+    """Rows as (prefix, page), for the prefixes [first, end); `prefixes`: 32 bits of each row.
+
+    In a page, rows stand in no order: it is searched as bytes.
+    """
+    found: list[list[bytes]] = [[] for _ in range(first, end)]
+    shift = 32 - bits
+    for row, prefix in zip(rows, prefixes, strict=True):
+        found[(prefix >> shift) - first].append(row)
+    for at, page in enumerate(found, first):
+        if page:
+            yield at, b"".join(page)
 
 
 class Recent:
@@ -151,23 +154,28 @@ class _Filter:
         return 8 * len(self._table)
 
     def add(self, leaves: bytes, stride: int = HASH_BYTES) -> list[int]:
-        """Enter joined leaves; the positions of those that may have been there before."""
+        """Enter joined leaves; which of them, by number, may have been there before."""
         table, shift = self._table, self._shift
         doubts = []
         if stride == HASH_BYTES:
             values: Sequence[int] = array("I", leaves)[::8]
         else:
             values = [
-                int.from_bytes(leaves[i : i + 4], _ORDER) for i in range(0, len(leaves), stride)
+                int.from_bytes(leaves[i : i + 4], sys.byteorder)
+                for i in range(0, len(leaves), stride)
             ]
-        # The place of the byte is in the high bits of a value, that of the bit in the low ones.
-        for at, value in enumerate(values):
-            byte, bit = value >> shift, 1 << (value & 7)
-            if table[byte] & bit:
-                doubts.append(at)
+        # The first four bytes of a leaf say which byte, the fifth which bit.
+        for value, bit in zip(values, leaves[4::stride].translate(_BIT), strict=True):
+            byte = value >> shift
+            found = table[byte]
+            if found & bit:
+                doubts.append(value)
             else:
-                table[byte] |= bit
-        return doubts
+                table[byte] = found | bit
+        if not doubts:
+            return []
+        doubted = frozenset(doubts)
+        return [at for at, value in enumerate(values) if value in doubted]
 
 
 def find_in_runs(read: sqlite3.Connection, leaves: Sequence[bytes]) -> dict[bytes, int]:
@@ -309,9 +317,11 @@ class LeafIndex:
             leaf + position.to_bytes(_POSITION_BYTES, "big")
             for position, leaf in enumerate(leaves, start)
         ]
-        rows.sort()
         run = _Run(self._next_id(write), start, len(rows), _bits_for(len(rows)))
-        self._store(write, run, _WHOLE, _pages(rows, run.bits, 0, 1 << run.bits))
+        prefixes = array("I", b"".join(leaves))[::8]
+        if sys.byteorder == "little":
+            prefixes.byteswap()
+        self._store(write, run, _WHOLE, _pages(rows, prefixes, run.bits, 0, 1 << run.bits))
         write.execute("UPDATE indexed SET size = ?", (start + len(rows),))
         self._runs.append(run)
 
@@ -389,11 +399,10 @@ class LeafIndex:
                     "SELECT rows FROM run_pages WHERE id >= ? AND id < ? ORDER BY id", (low, high)
                 ):
                     rows += _rows_of(page)
-            rows.sort()  # of sorted pieces: it merges them
             finer = whole.bits - coarse
-            self._put(
-                write, whole, _pages(rows, whole.bits, prefix << finer, (prefix + 1) << finer)
-            )
+            prefixes = [int.from_bytes(row[:4], "big") for row in rows]
+            first, end = prefix << finer, (prefix + 1) << finer
+            self._put(write, whole, _pages(rows, prefixes, whole.bits, first, end))
             yield max(len(rows), 1)
         write.execute("UPDATE runs SET state = ? WHERE id = ?", (_WHOLE, whole.id))
         write.executemany(
