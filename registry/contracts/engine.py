@@ -20,7 +20,9 @@ from typing import Any, Final
 
 from registry.contracts.policy import Rule
 
-MAX_KEPT: Final = 16 * 1024  # decisions and slices; each takes well under 1 KiB
+MAX_KEPT: Final = 16 * 1024  # decisions; each takes well under 1 KiB
+MAX_SLICES: Final = 256  # each may hold every policy there is
+_ABSENT: Final = object()
 MAX_CONTEXT_ITEMS: Final = 256  # members of one set in a request
 
 
@@ -120,14 +122,19 @@ class Engine:
         kind, identifier = request.principal.type, request.principal.id
         own = identifier if (kind, identifier) in self._named else None
         key = (request.action, kind, own)
-        if key not in self._slices:
-            forms = {
-                name: rule.form
-                for name, rule in self._by_action.get(request.action, ())
-                if rule.principal in (None, kind) and rule.principal_id in (None, own)
-            }
-            self._slices[key] = _policy_set(forms) if forms else None
-        return self._slices[key]
+        held = self._slices.get(key, _ABSENT)
+        if held is not _ABSENT:
+            return held
+        forms = {
+            name: rule.form
+            for name, rule in self._by_action.get(request.action, ())
+            if rule.principal in (None, kind) and rule.principal_id in (None, own)
+        }
+        found = _policy_set(forms) if forms else None
+        if len(self._slices) >= MAX_SLICES:
+            self._slices.clear()
+        self._slices[key] = found
+        return found
 
 
 def _policy_set(forms: Mapping[str, Mapping[str, Any]]) -> Any:

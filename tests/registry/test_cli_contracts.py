@@ -37,6 +37,7 @@ class Town:
     folder: Path
     genesis: Genesis
     url: str
+    nodes: dict[str, str] = field(default_factory=dict)
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def until(self, done: Callable[[Any], bool]) -> None:
@@ -88,13 +89,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         files += ["--node", path]
     founded = told("init", *files, "--unencrypted-keys")
     process, url = serve("serve", "--port", "0")
-    found = Town(folder, Genesis.load(Path(founded["genesis"])), url, [process])
+    found = Town(folder, Genesis.load(Path(founded["genesis"])), url, running=[process])
     try:
         for name in NODES:
             node, address = serve(
                 "node", "serve", name, "--registry", url, "--genesis", founded["genesis"]
             )
             found.running.append(node)
+            found.nodes[name] = address
             zl("connect", f"{name}={address}")
         found.settled()
         yield found
@@ -128,6 +130,9 @@ def test_a_policy_is_rehearsed_before_it_is_proposed(town: Town) -> None:
     file.write_text("// nobody records resources any more\n")
     report = told("contract", "check", file, expect=1)
     assert {one["action"] for one in report["forbidden"]} == {"registerResource"}
+    # A node has the same history.
+    node = ("--registry", town.nodes["tax"])
+    assert told("contract", "check", file, *node, expect=1) == report
     text = zl("contract", "check", file, expect=1)
     assert "It would no longer allow registerResource to Operator" in text
     file.write_text("permit(")
