@@ -80,20 +80,22 @@ class Cluster:
 
     def found(self, store: str, tiles: str, names: tuple[str, ...]) -> Genesis:
         """A network founded by the first; the others get its keys, genesis and places."""
-        first = names[0]
+        genesis = self.found_in_place(names[0], "--store", store, "--tiles", tiles)
+        for other in names[1:]:
+            self.home(other).mkdir(parents=True)
+            for file in ("genesis.json", "keys.plain.json", "storage.json"):
+                shutil.copy(self.home(names[0]) / file, self.home(other) / file)
+        return genesis
+
+    def found_in_place(self, first: str, *places: str) -> Genesis:
+        """A network where `places` say, or the first's `storage.json`."""
         files = []
         for node in NODES:
             files.append(self.folder / f"{node}.json")
             told = self.zl(first, "node", "init", node, "--unencrypted-keys", "--json")
             files[-1].write_text(told, encoding="utf-8")
         nodes = [word for path in files for word in ("--node", path)]
-        self.zl(
-            *(first, "init", *nodes, "--unencrypted-keys"), *("--store", store, "--tiles", tiles)
-        )
-        for other in names[1:]:
-            self.home(other).mkdir(parents=True)
-            for file in ("genesis.json", "keys.plain.json", "storage.json"):
-                shutil.copy(self.home(first) / file, self.home(other) / file)
+        self.zl(first, "init", *nodes, "--unencrypted-keys", *places)
         return Genesis.load(self.home(first) / "genesis.json")
 
     def start(self, name: str) -> str:

