@@ -49,8 +49,8 @@ DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
 """How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
 no two submitters with wrong clocks, let in at once, can make the nodes refuse the chain."""
 
-MAX_GROUP: Final = 512  # submissions judged at once: some 50 ms of work
-MAX_GROUP_BYTES: Final = 1024 * 1024
+MAX_GROUP: Final = 64  # submissions judged at once: some 5 ms of work
+MAX_GROUP_BYTES: Final = 256 * 1024
 MAX_CALLERS: Final = 16 * 1024  # backpressure: some seconds of work
 MAX_CALLERS_BYTES: Final = 64 * 1024 * 1024
 ASIDE: Final = 4  # threads
