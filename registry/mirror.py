@@ -32,6 +32,8 @@ from registry.view import LogView
 PIECE: Final = 50_000
 """Entries checked before what there is becomes durable: some seconds of work, some MiB."""
 
+_BEHIND: Final = -1
+
 Prove = Callable[[int], Sequence[bytes]]
 """A proof that the tree of a smaller size is the beginning of the tree that is aimed at."""
 
@@ -201,9 +203,16 @@ class Mirror:
             entries = noted.get(origin, [])
             self.wanted.update([entry["digest"] for _, entry in entries if entry.kind == "status"])
             start = self._catalogued.get(origin, 0)
-            if start != size and not self.catalogue.take(origin, start, size, entries):
-                self.catalogue.catch_up(mirror.view, size)
-            self._catalogued[origin] = size
+            if start != size:
+                self._catalogued[origin] = _BEHIND  # should this fail, they are read again
+                if origin not in noted or not self.catalogue.take(origin, start, size, entries):
+                    self.catalogue.catch_up(mirror.view, size)
+                self._catalogued[origin] = size
+
+    def settle(self) -> None:
+        """After a commit that may have failed: resume from what is durable, if it did."""
+        if self.store.open_transaction or self.follower.of(self.genesis.origin).size != self.size:
+            self.rollback()
 
     def rollback(self) -> None:
         """Forget what was not committed, and resume from what was."""

@@ -158,7 +158,7 @@ class Node:
                     answer = self._witness.add_checkpoint(body, self._check)
                 finally:
                     self._end()
-        except NodeBusy as error:
+        except RegistryError as error:  # busy, or a full disk: nothing about the chain
             answer = Answer.text(503, f"{error.code}: {error}")
         if answer.status == 200:
             self._latest_error = ""
@@ -168,11 +168,17 @@ class Node:
         return answer
 
     def _end(self) -> None:
-        """What was checked stays, also when no cosignature over it was made after all."""
-        if self._store.open_transaction:
-            self.mirror.commit()
-        else:
-            self.mirror.note_committed()
+        """What was checked stays, also when no cosignature over it was made after all.
+
+        What could not be made durable is forgotten, and checked again the next time.
+        """
+        try:
+            if self._store.open_transaction:
+                self.mirror.commit()
+            else:
+                self.mirror.note_committed()
+        finally:
+            self.mirror.settle()
 
     def _check(self, signed: SignedCheckpoint) -> None:
         """Whether a tree may be cosigned; leaves its transaction open for the cosignature."""
@@ -336,7 +342,10 @@ class Node:
                 log.warning("node %s cannot follow %s: %s", self.name, source.url, error)
                 trouble = error
                 continue
-            self.mirror.commit()
+            try:
+                self.mirror.commit()
+            finally:
+                self.mirror.settle()
             return
         if isinstance(trouble, ChainInvalid | ConsistencyInvalid):
             # Everybody says the same: then a quorum has cosigned what is not allowed.

@@ -250,9 +250,13 @@ class NodeStore:
             self._writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make durable what was written, and let the mirrors show it."""
-        with self._translated():
-            self._writer.execute("COMMIT")
+        """Make durable what was written, and let the mirrors show it; all or nothing."""
+        try:
+            with self._translated():
+                self._writer.execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
         grown, self._growing = self._growing, {}
         for origin, growth in grown.items():
             mirror = self.mirrors.get(origin)

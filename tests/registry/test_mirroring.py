@@ -17,6 +17,7 @@ from fastapi import FastAPI, Response
 
 from registry import mirror as mirror_module
 from registry.adversaries import DishonestNode, DishonestSequencer
+from registry.catalogue import Catalogue
 from registry.checkpoint import open_checkpoint
 from registry.entries import (
     Entry,
@@ -26,7 +27,7 @@ from registry.entries import (
     make_entry,
     status_entry,
 )
-from registry.errors import NodeBusy, RegistryError, RegistryUnreachable
+from registry.errors import NodeBusy, RegistryError, RegistryUnreachable, StoreFull
 from registry.merkle import leaf_hash
 from registry.node_store import MIRROR_FILE, read_refusals
 from registry.note import VerifierKey
@@ -595,3 +596,22 @@ def test_a_node_that_cannot_serve_what_it_shows_is_left_alone(chain: Consortium)
     chain.heal()
     chain.catch_up()
     assert_same(chain, name)
+
+
+def test_look_up_tables_that_could_not_be_written_are_made_up_for(
+    chain: Consortium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = next(iter(chain.nodes))
+
+    def full(self: Catalogue, *_: object) -> bool:
+        raise StoreFull(store="catalogue")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "take", full)
+        issuer = chain.add_issuer()
+    submit(chain, issuer)
+    assert chain.settle()
+    rules = chain.sequencer.chains.catalogue.rules(10**6)
+    assert chain.nodes[name].mirror.catalogue.rules(10**6) == rules
+    with chain.client_of(name) as client:
+        assert client.trust_bundle() == chain.client.trust_bundle()

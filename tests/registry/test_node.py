@@ -523,6 +523,30 @@ def test_a_full_disk_is_no_refusal_and_leaves_nothing_half_done(
     assert liar.ask(0).status == 200
 
 
+def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing_behind(
+    liar: Liar, issuer: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert liar.ask(0).status == 200
+    size = len(liar.main)
+    liar.record(liar.identity, liar.anchors(issuer))
+    commit = NodeStore.commit
+
+    def full(store: NodeStore) -> None:
+        if store._growing:
+            store.rollback()
+            raise StoreFull(store="node")
+        commit(store)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NodeStore, "commit", full)
+        assert liar.ask(size).status == 503
+    assert liar.node.status()["cosigned"]["size"] == size
+    assert liar.node.mirror.size == size
+    assert liar.node.refusals() == []
+    assert liar.ask(size).status == 200
+    assert liar.node.mirror.size == len(liar.main)
+
+
 def test_entries_that_do_not_fit_the_checkpoint_are_refused(liar: Liar) -> None:
     note = liar.request(0)
     liar.main.pop(2)
