@@ -40,7 +40,13 @@ from registry.errors import (
 from registry.evidence import Fork, Statement, committed, parts, roots
 from registry.genesis import Genesis
 from registry.limits import MAX_TLOG_PROOF_BYTES
-from registry.merkle import Frontier, inclusion_proof, leaf_hash, verify_inclusion
+from registry.merkle import (
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    verify_inclusion,
+)
 from registry.mirror import Mirror
 from registry.monitor_state import Seen, WatchState, since_seal
 from registry.policy import CosignedCheckpoint
@@ -640,11 +646,19 @@ class Monitor:
         if checkpoint.size <= mirror.size:
             return
         for address in sorted(self._addresses, key=lambda a: a.url != newest.address):
+            reader = address.reader(self.genesis.origin, checkpoint.size)
+
+            def prove(size: int, reader: TileReader = reader) -> list[bytes]:
+                return consistency_proof(size, checkpoint.size, reader)
+
             try:
-                mirror.advance(checkpoint.size, checkpoint.root, read=address)
+                mirror.advance(checkpoint.size, checkpoint.root, read=address, prove=prove)
                 mirror.commit()
             except ChainInvalid as error:
                 self._judge(round_, address, checkpoint, error)
+                return
+            except (ConsistencyInvalid, TileCorrupt) as error:
+                self._forged(round_, address, self.genesis.origin, error)
                 return
             except RegistryUnreachable:
                 continue

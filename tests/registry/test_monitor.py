@@ -30,7 +30,8 @@ class Liar:
     """An ASGI application before another one that changes what it answers."""
 
     def __init__(self, app: Any, change: Change) -> None:
-        self.app, self.change, self.state = app, change, app.state
+        self.app, self.change = app, change
+        self.state = getattr(app, "state", None)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         head: dict[str, Any] = {}
