@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -122,29 +123,42 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
 
 def test_the_checkpoint_bears_the_log_and_the_quorum(made: Made) -> None:
     text, _, signatures = made.files["main/checkpoint"].decode().partition("\n\n")
-    lines: dict[str, bytes] = {}
+    lines: dict[tuple[str, str], bytes] = {}
     for line in signatures.splitlines():
         dash, name, encoded = line.split(" ")
         assert dash == "\u2014"
-        lines[name] = base64.b64decode(encoded)
-    keys: dict[str, tuple[int, str, bytes]] = {}
-    for vkey in [made.genesis["logKey"], *(node["vkey"] for node in made.genesis["nodes"])]:
+        data = base64.b64decode(encoded)
+        lines[name, data[:4].hex()] = data[4:]
+    keys: dict[tuple[str, str], bytes] = {}
+    parties = [made.genesis["logKey"], made.genesis["mlDsaKey"]]
+    parties += [node[member] for node in made.genesis["nodes"] for member in ("vkey", "mlDsaKey")]
+    for vkey in parties:
         name, identifier, material = vkey.split("+", 2)
         raw = base64.b64decode(material)
         assert sha(name.encode(), b"\n", raw)[:4].hex() == identifier
-        keys[name] = (raw[0], identifier, raw[1:])
-    cosigned = 0
-    for name, data in lines.items():
-        kind, identifier, public = keys[name]
-        assert data[:4].hex() == identifier
-        message, signature = f"{text}\n".encode(), data[4:]
+        keys[name, identifier] = raw
+    origin, size, root = text.split("\n")
+    cosigners: dict[int, set[str]] = {4: set(), 6: set()}
+    for (name, identifier), data in lines.items():
+        kind, public = keys[name, identifier][0], keys[name, identifier][1:]
+        message, signature = f"{text}\n".encode(), data
+        if kind in (4, 6):
+            seconds, signature = int.from_bytes(data[:8], "big"), data[8:]
+            cosigners[kind].add(name)
+            assert (seconds == 0) == (name == origin)
         if kind == 4:
-            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             message = f"cosignature/v1\ntime {seconds}\n".encode() + message
-            cosigned += 1
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    assert made.genesis["origin"] in lines
-    assert cosigned >= made.genesis["quorum"]
+        if kind == 6:
+            message = b"subtree/v1\n\0" + bytes([len(name)]) + name.encode()
+            message += seconds.to_bytes(8, "big") + bytes([len(origin)]) + origin.encode()
+            message += bytes(8) + int(size).to_bytes(8, "big") + base64.b64decode(root)
+            MLDSA44PublicKey.from_public_bytes(public).verify(signature, message)
+        else:
+            Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    assert origin == made.genesis["origin"]
+    assert origin in cosigners[6]
+    assert len(cosigners[4]) >= made.genesis["quorum"]
+    assert cosigners[6] == cosigners[4] | {origin}
 
 
 def test_every_entry_of_the_bundle_is_under_the_checkpoint(made: Made) -> None:
