@@ -34,7 +34,7 @@ from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
 from registry.entries import Purpose, access_entry, decode_digest, encode_digest
-from registry.errors import EntriesDuplicate, RegistryError
+from registry.errors import ContractForbids, EntriesDuplicate, RegistryError
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.durable import replace_file
 from schemas.errors import ExitCode
@@ -271,7 +271,7 @@ class Desk:
     ) -> MadeRequest:
         """A signed request for `claims` (JSON pointers; default: all the entitlement allows).
 
-        Raises `EntitlementUnknown`, `RequestExcess`.
+        Raises `EntitlementUnknown`, `RequestExcess`, `ContractForbids`.
         """
         now = self._clock()
         entitlement = next((e for e in self.entitlements() if e.id == entitlement_id), None)
@@ -281,6 +281,10 @@ class Desk:
         beyond = [c for c in wanted if c not in entitlement.claims]
         if beyond:
             raise RequestExcess(entitlement=entitlement_id, names=", ".join(beyond))
+        if not self.assurance.bundle.allows_claims(entitlement, wanted, now):
+            raise ContractForbids(
+                action="requestClaims", party=self.settings.did, reason=f"by {entitlement_id}"
+            )
         scenario = scenario_for_types(["VerifiableCredential", entitlement.credential_type])
         nonce = base64url_encode(self._random(NONCE_BYTES))
         request = PresentationRequest(

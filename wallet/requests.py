@@ -118,6 +118,9 @@ class Requests:
             entitlement = None
         always = set(scenario.mandatory_pointers)
         optional = tuple(p for p in pointers if p not in always)
+        within = tuple(p for p in optional if entitlement and p in entitlement.claims)
+        if entitlement is not None and not bundle.allows_claims(entitlement, within, now):
+            entitlement = None  # the contracts take back what the entitlement gives
         allowed = entitlement.claims if entitlement is not None else ()
         return Asked(
             verified=verified,

@@ -9,11 +9,12 @@ import pytest
 from credentials.keys import PrivateKey
 from registry.chain import log_signer
 from registry.entries import make_entry, status_entry
-from registry.errors import SubmissionRefused
+from registry.errors import ContractForbids, SubmissionRefused
 from tests.wallet.conftest import Town
 from verifier.pipeline import Answer
+from wallet.errors import RequestExceedsEntitlement
 from wallet.service import Wallet
-from wallet.views import CredentialState, ReceiptState
+from wallet.views import CredentialState, ReceiptState, WarningKind
 
 
 def roll(town: Town, name: str) -> str:
@@ -110,3 +111,37 @@ def test_an_access_record_is_found_on_the_chain_that_follows(town: Town) -> None
     [entry] = wallet.reconcile()
     assert entry.state is ReceiptState.RECORDED
     assert town.chain.sequencer.chains.logs[origin].size == 2
+
+
+def test_contracts_can_take_back_what_an_entitlement_gives(town: Town) -> None:
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    earlier = town.request("name")
+    assert wallet.inspect_request(earlier).warnings == ()
+    book = town.chain.sequencer.chains.governance.contracts
+    before = book.newest("requesting")
+    assert before is not None
+    policy = before.policy.text + (
+        '\n@id("names-stay-private") forbid(principal, action == Action::"requestClaims", resource)'
+        ' when { context.claims.contains("/credentialSubject/name") };\n'
+    )
+    town.govern(
+        make_entry(
+            "contract",
+            name="requesting",
+            version=2,
+            policy=policy,
+            activates=town.chain.sequencer.chains.main.size + 1,
+            replaces=before.index,
+            approvals=[],
+        )
+    )
+    with pytest.raises(ContractForbids):
+        town.request("name")
+    wallet.refresh()
+    view = wallet.inspect_request(earlier)
+    assert [warning.kind for warning in view.warnings] == [WarningKind.NO_ENTITLEMENT]
+    with pytest.raises(RequestExceedsEntitlement):
+        wallet.answer(view, number)
+    ready = wallet.answer(wallet.inspect_request(town.request("ageOver18")), number)
+    assert town.desk.verify(ready.qr_text).answer is Answer.ACCEPTED
