@@ -14,7 +14,7 @@ import re
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -251,22 +251,41 @@ def _day(raw: bytes) -> str:
 
 
 class SummaryKeeper:
-    """Keeps a `Summary` up with chains that grow, a few pages at a time, when it is read."""
+    """Keeps a `Summary` up with chains that grow. Whoever reads waits for a few pages at most; a
+    long rest is counted in a thread of its own."""
 
     def __init__(self, summary: Summary, *, pages: int = 4) -> None:
         self._summary = summary
         self._pages = pages
         self._turn = threading.Lock()
 
-    def refresh(self, views: dict[str, LogView]) -> bool:
+    def refresh(self, views: Callable[[], Mapping[str, LogView]]) -> bool:
         """Count on for a moment; True when all is counted. Others do not wait for it."""
         if not self._turn.acquire(blocking=False):
             return False
+        done = False
         try:
-            done = True
-            for view in views.values():
-                with suppress(RegistryError):  # a damaged tile is `verify`'s to tell
-                    done = self._summary.catch_up(view, pages=self._pages) and done
-            return done
+            done = self._count(views())
+        finally:
+            if done:
+                self._turn.release()
+            else:
+                # The turn goes to the thread, so nobody else counts meanwhile.
+                threading.Thread(
+                    target=self._rest, args=(views,), name="counting", daemon=True
+                ).start()
+        return done
+
+    def _rest(self, views: Callable[[], Mapping[str, LogView]]) -> None:
+        try:
+            while not self._count(views()):
+                pass
         finally:
             self._turn.release()
+
+    def _count(self, views: Mapping[str, LogView]) -> bool:
+        done = True
+        for view in views.values():
+            with suppress(RegistryError):  # damage is `verify`'s to tell; a closed summary ends it
+                done = self._summary.catch_up(view, pages=self._pages) and done
+        return done

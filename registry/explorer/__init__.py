@@ -101,7 +101,7 @@ def add_explorer_routes(app: FastAPI, source: Source, *, folder: Path | None = N
     keeper = SummaryKeeper(summary)
 
     def refreshed() -> bool:
-        return keeper.refresh(dict(source.views))
+        return keeper.refresh(lambda: dict(source.views))
 
     @app.get("/", include_in_schema=False)
     def _root() -> Response:
