@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,6 +106,14 @@ def test_the_library_is_sound_and_speaks_of_every_action() -> None:
         spoken |= text.actions
     assert all(f"action {action} " in schema_text() for action in spoken)
     assert len(spoken) == schema_text().count("\naction ")
+
+
+def test_the_examples_of_the_documentation_can_stand() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```cedar\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 5
+    for text in examples:
+        assert PolicyText.parse(text, "contracts" if "replaceContract" in text else "x").rules
 
 
 @pytest.mark.parametrize(
