@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ from registry.entries import (
 )
 from registry.errors import EntryKindUnknown, EntryMalformed, GenesisInvalid
 from registry.genesis import Genesis, GenesisNode
-from registry.limits import MAX_ENTRY_BYTES
+from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
 from registry.merkle import leaf_hash
-from registry.note import ED25519, ED25519_COSIGNATURE, NoteSigner
+from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
 
 NETWORK = "test.example"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -270,3 +271,63 @@ def test_a_damaged_genesis_file_is_refused(tmp_path: Path) -> None:
             Genesis.load(path)
     with pytest.raises(GenesisInvalid):
         Genesis.load(tmp_path / "absent.json")
+
+
+# --- keys of ML-DSA-44 ------------------------------------------------------------------------
+
+
+def ml_dsa(name: str, seed: int) -> str:
+    return NoteSigner.from_seed(f"{NETWORK}/{name}", bytes([seed]) * 32, ML_DSA_44).key.encode()
+
+
+def both(number: int, *, name: str | None = None, seed: int = 0) -> GenesisNode:
+    one = node(number)
+    return replace(one, ml_dsa_key=ml_dsa(name or f"nodes/n{number}", seed or number))
+
+
+def test_a_genesis_names_both_kinds_of_keys(tmp_path: Path) -> None:
+    nodes = tuple(both(n + 1) for n in range(16))
+    made = genesis(nodes=nodes, quorum=11, log_ml_dsa_key=ml_dsa("main", 99))
+    assert MAX_ENTRY_BYTES < len(made.entry.raw) <= MAX_GENESIS_BYTES
+    made.save(tmp_path / "genesis.json")
+    assert Genesis.load(tmp_path / "genesis.json") == made
+    assert [key.type for key in made.log_keys] == [ED25519, ML_DSA_44]
+    assert all(len(one.keys) == 2 for one in made.nodes)
+    assert len(made.policy.groups) == 17
+    assert len(made.post_quantum_policy.witnesses) == 16
+    assert {key.type for key in made.post_quantum_policy.logs} == {ML_DSA_44}
+
+
+def test_without_them_it_works_as_before() -> None:
+    made = genesis()
+    assert [key.type for key in made.log_keys] == [ED25519]
+    with pytest.raises(GenesisInvalid):
+        _ = made.post_quantum_policy
+    some = genesis(nodes=(both(1), node(2), node(3), node(4)))
+    assert set(some.policy.groups) == {"n1", "nodes"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"log_ml_dsa_key": ml_dsa("else", 99)},  # named like another log
+        {"log_ml_dsa_key": node(9).vkey},
+        {"nodes": (both(1, name="nodes/n2"), node(2), node(3), node(4))},
+        {"nodes": (both(1), both(2, seed=1), node(3), node(4))},  # one key under two names
+        {
+            "nodes": (both(1, seed=99), node(2), node(3), node(4)),
+            "log_ml_dsa_key": ml_dsa("main", 99),
+        },
+    ],
+)
+def test_ml_dsa_keys_that_do_not_fit_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(GenesisInvalid):
+        genesis(**changes)
+
+
+def test_nothing_but_the_genesis_may_be_as_large() -> None:
+    raw = rfc8785.dumps({"kind": "resource", "v": 1, "x": "a" * MAX_ENTRY_BYTES})
+    with pytest.raises(EntryMalformed, match="more than"):
+        parse_entry(raw)
+    with pytest.raises(EntryMalformed, match="more than"):
+        parse_entry(rfc8785.dumps({"kind": "genesis", "v": 1, "x": "a" * MAX_GENESIS_BYTES}))
