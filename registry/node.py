@@ -40,12 +40,12 @@ from registry.following import Read
 from registry.genesis import Genesis
 from registry.merkle import consistency_proof
 from registry.mirror import Mirror, Waypoint
-from registry.node_store import Refusal
 from registry.note import NoteSigner
 from registry.policy import CosignedCheckpoint
 from registry.reader import ChainReader
 from registry.reading import HttpSource
 from registry.recovery import Heard, needed
+from registry.refusals import Refusal
 from registry.tiles import TileReader
 from registry.witness import Answer, Cosigned, Witness, utc_now
 

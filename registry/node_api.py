@@ -20,8 +20,8 @@ from registry.api_bodies import TooLarge, read_body
 from registry.catching_up import CatchingUp
 from registry.explorer import add_explorer_routes
 from registry.node import Node
-from registry.node_store import Refusal
 from registry.reader_api import FRESH, add_error_answers, add_reader_routes
+from registry.refusals import Refusal
 from registry.summary import Summary
 from registry.tlog_mirror import Mirror
 from registry.tlog_mirror_api import add_mirror_routes

@@ -15,8 +15,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -31,13 +30,13 @@ from registry.errors import (
     StoreForeign,
     StoreFull,
     StoreLocked,
-    StoreMissing,
     StoreVersion,
     TileMissing,
 )
 from registry.following import Progress
 from registry.limits import HASH_BYTES
 from registry.merkle import EMPTY_ROOT, Frontier
+from registry.refusals import REFUSALS, Refusal, looking, refusal_of
 from registry.storage import Block
 from registry.storage.lock import FolderLock
 from registry.tiles import WIDTH, Tile, TileStack, bundle_of, decode_bundle, encode_bundle
@@ -76,20 +75,6 @@ CREATE TABLE IF NOT EXISTS refusals (
     origin TEXT, idx INTEGER, note BLOB NOT NULL, leaves BLOB NOT NULL
 ) STRICT;
 """
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What a node would not cosign: why, the note that the log had signed, and the leaves."""
-
-    number: int
-    time: str
-    code: str
-    reason: str
-    origin: str | None
-    index: int | None
-    note: bytes
-    leaves: tuple[bytes, ...]
 
 
 class _Growth:
@@ -454,7 +439,7 @@ class NodeStore:
 
     def refusals(self, limit: int = 100) -> list[Refusal]:
         """The refusals on record, newest first."""
-        return [_refusal(row) for row in self._all(_REFUSALS, (limit,))]
+        return [refusal_of(row) for row in self._all(REFUSALS, (limit,))]
 
     # Small things
 
@@ -472,52 +457,13 @@ class NodeStore:
                 self._writer.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
-def read_refusals(folder: Path, limit: int = 100) -> list[Refusal]:
-    """The refusals of a node whose store is in `folder`, newest first; it may be running."""
-    with _looking(folder) as db:
-        return [_refusal(row) for row in db.execute(_REFUSALS, (limit,))]
-
-
 def read_cosigned(folder: Path, origin: str) -> Cosigned:
     """What a node whose store is in `folder` has cosigned of a log last."""
-    with _looking(folder) as db:
+    with looking(folder / MIRROR_FILE) as db:
         row = db.execute(
             "SELECT size, root, note, time FROM cosigned WHERE origin = ?", (origin,)
         ).fetchone()
         return Cosigned(*row) if row else Cosigned()
-
-
-_REFUSALS: Final = (
-    "SELECT id, time, code, reason, origin, idx, note, leaves FROM refusals "
-    "ORDER BY id DESC LIMIT ?"
-)
-
-
-def _refusal(row: tuple[Any, ...]) -> Refusal:
-    return Refusal(
-        number=row[0],
-        time=row[1],
-        code=row[2],
-        reason=row[3],
-        origin=row[4],
-        index=row[5],
-        note=row[6],
-        leaves=tuple(decode_bundle(row[7])),
-    )
-
-
-@contextmanager
-def _looking(folder: Path) -> Iterator[sqlite3.Connection]:
-    path = folder / MIRROR_FILE
-    if not path.is_file():
-        raise StoreMissing(store=folder.name)
-    try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)
-        ) as db:
-            yield db
-    except sqlite3.Error as error:
-        raise StoreFailed(store=folder.name, reason="SQLite reports an error") from error
 
 
 class ChainMirror:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import httpx
 
@@ -97,7 +97,7 @@ def _ask(
         return dict(zip(addresses, pool.map(ask, addresses.values()), strict=True))
 
 
-def _of_sequencer(told: Told | RegistryError) -> bool:
+def _of_sequencer(told: Told | RegistryError) -> TypeGuard[Told]:
     """Whether it has the form of a sequencer's report, so that it can be shown as one."""
     if not isinstance(told, Mapping) or "node" in told:
         return False

@@ -217,9 +217,10 @@ def build_node_app(_: Texts) -> typer.Typer:
         json_: as_json = False,
     ) -> None:
         from registry.node_api import told_refusal
-        from registry.node_store import read_refusals
+        from registry.node_store import MIRROR_FILE
+        from registry.refusals import read_refusals
 
-        found = read_refusals(node_home(name), limit)
+        found = read_refusals(node_home(name) / MIRROR_FILE, limit)
         if json_:
             print_json({"node": name, "refusals": [told_refusal(one) for one in found]})
             return

@@ -29,10 +29,11 @@ from registry.entries import (
 )
 from registry.errors import NodeBusy, RegistryError, RegistryUnreachable, StoreFull
 from registry.merkle import leaf_hash
-from registry.node_store import MIRROR_FILE, read_refusals
+from registry.node_store import MIRROR_FILE
 from registry.note import VerifierKey
 from registry.reading import HttpSource
 from registry.recovery import needed
+from registry.refusals import read_refusals
 from registry.simulator import CLIENT, SEQUENCER, Consortium, Party, node_url
 from registry.tiles import Tile, encode_bundle
 
@@ -353,7 +354,9 @@ def test_a_refusal_keeps_reason_and_evidence(chain: Consortium) -> None:
         [told] = http.get(f"{node_url(name)}/refusals").json()["refusals"]
     assert told["leaves"][0]["text"] == forbidden.raw.decode()
     assert told["origin"] == refusal.origin
-    assert read_refusals(chain.node_folder(name)) == [refusal]  # also from outside, while it runs
+    assert read_refusals(chain.node_folder(name) / MIRROR_FILE) == [
+        refusal
+    ]  # also from outside, while it runs
     liar.close()
 
 
