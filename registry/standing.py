@@ -57,7 +57,8 @@ def standing(
     verified = _verified(genesis, list(dict.fromkeys(answering)), transport)
     whole: dict[str, Any]
     if sequencers:
-        whole = dict(next(iter(sequencers.values())))
+        # Who takes the entries knows the nodes; a stand-by reads only.
+        whole = dict(min(sequencers.values(), key=lambda told: "standby" in told))
         _add_own_words(whole, by_name)
     else:
         whole = _from_nodes(genesis, known, by_name, verified)

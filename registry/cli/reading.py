@@ -157,6 +157,9 @@ def _print_status(_: Texts, told: dict[str, Any]) -> None:
     )
     if not told["sequencer"]["answers"]:
         say(_("The sequencer does not answer. This is what the nodes say:"))
+    if isinstance(told.get("standby"), dict):
+        holder = told["standby"].get("holder") or "-"
+        say(_("This process stands by; entries are taken in by {address}.", address=holder))
     for chain in told["chains"]:
         say(_("  {origin}: {size} entries", origin=chain["origin"], size=chain["size"]))
     for node in told["nodes"]:
