@@ -58,7 +58,8 @@ def standing(
     whole: dict[str, Any]
     if sequencers:
         # Who takes the entries knows the nodes; a stand-by reads only.
-        whole = dict(min(sequencers.values(), key=lambda told: "standby" in told))
+        reports: list[Told] = list(sequencers.values())
+        whole = dict(next((told for told in reports if "standby" not in told), reports[0]))
         _add_own_words(whole, by_name)
     else:
         whole = _from_nodes(genesis, known, by_name, verified)
