@@ -28,7 +28,7 @@ from schemas.digests import digest_multibase
 log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 1.0
-AFTER_COSIGNING_S: Final = 0.1  # the sequencer needs a moment to collect the others
+AFTER_COSIGNING_S: Final = 0.3  # the sequencer collects the others; and one look serves for some
 ASK_ALL_S: Final = 10.0  # the other nodes, too: the registry might show old notes
 ADDRESSES_S: Final = 30.0
 AHEAD_S: Final = 30.0
@@ -145,13 +145,14 @@ class CatchingUp:
         first: HttpSource | None = None
         answered: list[HttpSource] = []
         now = int(self._node.now().timestamp())
+        held = self._node.mirror.store.published(self._genesis.origin)
         for source in self._peers.all():
             if answered and not everybody:
                 break
             try:
                 note = source.checkpoint(self._genesis.origin)
                 answered.append(source)
-                if note is None:
+                if note is None or note == held:
                     continue
                 found = self._genesis.policy.check(note, origin=self._genesis.origin, now=now)
             except RegistryError:
