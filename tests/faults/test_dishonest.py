@@ -80,9 +80,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture
 def town(shared: Town) -> Iterator[Town]:
     """One consortium for all: whatever was done to it, it must be able to go on afterwards."""
-    honest = dict(shared.chain.transport.apps)
+    apps = shared.chain.transport.apps
+    honest = apps["registry.invalid"]
     yield shared
-    shared.chain.transport.apps = honest
+    apps["registry.invalid"] = honest
+    apps.update({f"{name}.invalid": shared.chain._apps[name] for name in NAMES})
     shared.chain.advance(minutes=1)
     shared.submit(anchor_entry(shared.issuer.did, os.urandom(32)))
 
