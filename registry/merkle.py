@@ -84,13 +84,18 @@ def range_root(begin: int, end: int, reader: HashReader) -> bytes:
     return _fold([reader.subtree(level, index) for level, index in complete_subtrees(begin, end)])
 
 
-def inclusion_proof(index: int, size: int, reader: HashReader) -> list[bytes]:
-    """PATH(index, D[size]) of RFC 6962 §2.1.1: sibling hashes from the leaf to the root."""
+def inclusion_proof(index: int, size: int, reader: HashReader, level: int = 0) -> list[bytes]:
+    """PATH(index, D[size]) of RFC 6962 §2.1.1: sibling hashes from the leaf to the root.
+
+    With a `level`, only the part above the complete subtree of 2^level leaves that `index` is in.
+    """
     if not 0 <= index < size <= MAX_TREE_SIZE:
         raise InclusionInvalid(reason="the index does not lie below the size")
+    if ((index >> level) + 1) << level > size:
+        raise InclusionInvalid(reason="the tree has no such complete subtree")
     path: list[bytes] = []
     begin, end = 0, size
-    while end - begin > 1:
+    while end - begin > 1 << level:
         split = begin + (1 << ((end - begin - 1).bit_length() - 1))
         if index < split:
             path.append(range_root(split, end, reader))

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Final
 
 from registry.errors import (
@@ -27,7 +28,7 @@ from registry.errors import (
     TilePathMalformed,
 )
 from registry.limits import HASH_BYTES
-from registry.merkle import EMPTY_ROOT, leaf_hash, node_hash, root_from_inclusion, root_of
+from registry.merkle import EMPTY_ROOT, leaf_hash, root_from_inclusion, root_of
 
 HEIGHT: Final = 8
 WIDTH: Final = 1 << HEIGHT
@@ -134,10 +135,14 @@ def parse_tile(tile: Tile, data: bytes) -> list[bytes]:
 
 
 def tree_of(hashes: Sequence[bytes]) -> list[Sequence[bytes]]:
-    """All rows of the tree over a full tile's hashes: 256 of them, 128, …, and the tile's hash."""
+    """All rows of the tree over a full tile's hashes: 256 of them, 128, …, and the tile's hash.
+
+    Of a tile that is not full: the hashes of those subtrees that are complete.
+    """
     rows: list[Sequence[bytes]] = [hashes]
     while len(row := rows[-1]) > 1:
-        rows.append([node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)])
+        nodes = iter(row)
+        rows.append([sha256(b"\x01" + a + b).digest() for a, b in zip(nodes, nodes, strict=False)])
     return rows
 
 

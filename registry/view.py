@@ -75,6 +75,7 @@ class LogView:
         self._store = store
         self._files = files
         self._edge = stack
+        self._edge_trees: tuple[TileStack, dict[int, _Tree]] = (stack, {})
         self._cache: OrderedDict[Tile, _Tree] = OrderedDict()
         self._cache_lock = threading.Lock()
 
@@ -148,11 +149,23 @@ class LogView:
         """The hash of a complete subtree (`merkle.HashReader`) of the integrated tree."""
         tile_level, inner = divmod(level, HEIGHT)
         tile_index, offset = divmod(index << inner, WIDTH)
-        width = width_at(tile_level, tile_index, self.size)
+        edge = self._edge
+        width = width_at(tile_level, tile_index, edge.size)
         if width == WIDTH:
             return self._tree(Tile(tile_level, tile_index))[inner][offset >> inner]
-        end = offset + (1 << inner)
-        return root_of(self.hashes(Tile(tile_level, tile_index, end))[offset:end])
+        if offset + (1 << inner) > width:
+            raise TileMissing(path=Tile(tile_level, tile_index, offset + (1 << inner)).path)
+        return self._edge_tree(edge, tile_level)[inner][offset >> inner]
+
+    def _edge_tree(self, edge: TileStack, level: int) -> _Tree:
+        """What is complete of the tree under an unfinished tile: nearly every proof asks for it."""
+        of, trees = self._edge_trees
+        if of is not edge:
+            trees = {}
+            self._edge_trees = (edge, trees)
+        if level not in trees:
+            trees[level] = tree_of(edge.levels[level])
+        return trees[level]
 
     def tile(self, tile: Tile) -> bytes:
         """The bytes to serve under `tile.path`, of a tile or a bundle of entries."""
@@ -242,7 +255,14 @@ class LogView:
         self._check_range("Tree size", 0, size)
         if not 0 <= index < size:
             raise OutOfRange(what="Entry", asked=index, size=size)
-        return merkle.inclusion_proof(index, size, self)
+        path: list[bytes] = []
+        level, node = 0, index
+        # As long as the tile around the node is full, it has the next 8 siblings.
+        while width_at(level, tile := node // WIDTH, size) == WIDTH:
+            tree, offset = self._tree(Tile(level, tile)), node % WIDTH
+            path += [tree[k][(offset >> k) ^ 1] for k in range(HEIGHT)]
+            level, node = level + 1, tile
+        return path + merkle.inclusion_proof(index, size, self, HEIGHT * level)
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
         self._check_range("Tree size", 0, new)

@@ -52,7 +52,8 @@ class TileFiles:
     def read(self, tile: Tile) -> bytes:
         """The bytes on disk, unchecked; raises `TileMissing` and `StoreFailed`."""
         try:
-            return (self.folder / tile.path).read_bytes()
+            with open(f"{self.folder}/{tile.path}", "rb", buffering=0) as file:  # noqa: PTH123
+                return file.read()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise TileMissing(path=tile.path) from error
         except OSError as error:

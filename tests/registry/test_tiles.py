@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import hashlib
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry import merkle
 from registry.errors import (
     BundleMalformed,
     InclusionInvalid,
@@ -37,6 +42,7 @@ from registry.tiles import (
     tree_of,
     width_at,
 )
+from registry.view import LogView
 
 LEAVES = [leaf_hash(i.to_bytes(4, "big")) for i in range(66_000)]
 
@@ -237,3 +243,86 @@ def test_all_proofs_of_a_tile_at_once_are_those_of_its_leaves() -> None:
     assert encode_compact_proofs(7, tree_of(leaves)) == [
         proof.encode() for proof in compact_proofs(7, leaves)
     ]
+
+
+# --- what is optimised equals what is plain -------------------------------------------------
+
+
+def _plain_root(leaves: list[bytes]) -> bytes:
+    """MTH of RFC 6962 §2.1, word by word."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return merkle.node_hash(_plain_root(leaves[:split]), _plain_root(leaves[split:]))
+
+
+def _plain_path(index: int, leaves: list[bytes]) -> list[bytes]:
+    """PATH of RFC 6962 §2.1.1, word by word."""
+    if len(leaves) == 1:
+        return []
+    split = 1 << ((len(leaves) - 1).bit_length() - 1)
+    if index < split:
+        return [*_plain_path(index, leaves[:split]), _plain_root(leaves[split:])]
+    return [*_plain_path(index - split, leaves[split:]), _plain_root(leaves[:split])]
+
+
+_MANY = [hashlib.sha256(b"%d" % i).digest() for i in range(1400)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=3))
+def test_a_frontier_knows_the_tiles_that_it_passes(counts: list[int]) -> None:
+    frontier, stack, plain = merkle.Frontier(), TileStack(), TileStack()
+    end = 0
+    for count in counts:
+        part = _MANY[end : end + count]
+        end += len(part)
+        full = frontier.extend(part)
+        assert list(stack.extend(part, full)) == list(plain.extend(part))
+    assert stack == plain
+    assert frontier.root() == stack.root() == _plain_root(_MANY[:end])
+
+
+@settings(max_examples=40, deadline=None)  # the plain recursion takes its time
+@given(st.data())
+def test_a_view_proves_what_the_recursion_does(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, len(_MANY)))
+    stack = TileStack()
+    files = {tile: b"".join(hashes) for tile, hashes in stack.extend(_MANY[:size])}
+
+    class Files:
+        def read(self, tile: Tile) -> bytes:
+            return files[tile]
+
+    view = LogView(None, Files(), stack)  # type: ignore[arg-type]
+    for _ in range(5):
+        at = data.draw(st.integers(1, size))
+        index = data.draw(st.integers(0, at - 1))
+        path = _plain_path(index, _MANY[:at])
+        assert view.inclusion_proof(index, at) == path
+        level = data.draw(st.integers(0, 11))
+        if ((index >> level) + 1) << level <= at:
+            assert merkle.inclusion_proof(index, at, view, level) == path[level:]
+        else:
+            with pytest.raises(InclusionInvalid):
+                merkle.inclusion_proof(index, at, view, level)
+
+
+def test_a_view_proves_across_three_levels_of_tiles() -> None:
+    """140,000 leaves: 546 full tiles, two full tiles of their hashes, and the edges."""
+    leaves = [hashlib.sha256(b"%d" % i).digest() for i in range(140_000)]
+    stack = TileStack()
+    files = {tile: b"".join(hashes) for tile, hashes in stack.extend(leaves)}
+
+    class Files:
+        def read(self, tile: Tile) -> bytes:
+            return files[tile]
+
+    view = LogView(None, Files(), stack)  # type: ignore[arg-type]
+    for size in (140_000, 139_777, 139_776, 131_072, 65_537, 65_536, 65_535):
+        root = merkle.root_of(leaves[:size])
+        assert view.root_at(size) == root
+        for index in (0, 255, 256, 65_535, 65_536, 131_071, 131_072, 139_775, size - 1):
+            if index < size:
+                proof = view.inclusion_proof(index, size)
+                merkle.verify_inclusion(index, size, leaves[index], proof, root)
