@@ -248,13 +248,14 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
                 file, pinned, now=int(utc_now().timestamp()), progress=progress
             ) as archive,
         ):
+            holder = ArchiveHolder(archive)  # refuses what is not whole, before anything is made
             _make_folder(folder)
             mirror = Mirror(folder, pinned, now=utc_now)
             try:
                 if node is not None and not (folder / UNSERVED).exists():
                     # It may have cosigned more than the archive knows of.
                     mirror.store.set_meta(ASKING, "1")
-                fill(mirror, ArchiveHolder(archive))
+                fill(mirror, holder)
                 sizes = mirror.sizes()
             finally:
                 mirror.close()
