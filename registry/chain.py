@@ -158,6 +158,8 @@ class Chains:
         self._empty: set[str] = set()  # whose checkpoint of nothing is served
         self._main_lock = threading.RLock()
         self.logs: dict[str, Log] = {}
+        self._unapplied: list[tuple[int, Entry]] = []  # rules that are recorded and not in force
+        self._unopened: RegistryError | None = None  # why a registered chain cannot be used yet
         self.catalogue = Catalogue(home)
         try:
             self.main = self._open(genesis.origin)
@@ -274,10 +276,18 @@ class Chains:
 
     def _catch_up_main(self) -> None:
         self.main.integrate()
-        for index, entry in self.catalogue.catch_up(self.main.view, self.main.view.size):
-            self.governance.apply(index, entry)
-            if entry.kind == "chain" and entry["origin"] not in self.logs:
-                self._open_side(entry["origin"])
+        self._unapplied += self.catalogue.catch_up(self.main.view, self.main.view.size)
+        while self._unapplied:
+            self.governance.apply(*self._unapplied[0])
+            del self._unapplied[0]
+        self._unopened = None
+        for origin in self.governance.chains:
+            if origin not in self.logs:
+                try:
+                    self._open_side(origin)
+                except RegistryError as error:
+                    # No room, or its store is away: the others go on, and it is tried again.
+                    self._unopened = error
 
     # Checkpoints
 
@@ -326,8 +336,10 @@ class Chains:
             if found is not None:
                 heads[origin], sizes[origin] = found[0], found[1]["size"]
         entries: list[Entry] = []
-        failure: RegistryError | None = None
+        failure = self._unopened
         for origin, chain in self.governance.chains.items():
+            if origin not in self.logs:
+                continue
             log = self.logs[origin]
             waiting = log.size - sizes.get(origin, 0)
             if not waiting:

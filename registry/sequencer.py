@@ -222,7 +222,7 @@ class Sequencer:
                     "origin": chain.origin,
                     "purpose": chain.purpose,
                     "scenario": chain.scenario,
-                    "size": self.chains.logs[chain.origin].size,
+                    "size": opened.size if (opened := self.chains.logs.get(chain.origin)) else 0,
                     "epoch": chain.epoch,
                     "successor": chain.successor,
                     "batch": {"interval": chain.batch_interval_ms, "size": chain.batch_size},
