@@ -53,6 +53,7 @@ MAX_GROUP: Final = 64  # submissions judged at once: some 5 ms of work
 MAX_GROUP_BYTES: Final = 256 * 1024
 MAX_CALLERS: Final = 16 * 1024  # backpressure: some seconds of work
 MAX_CALLERS_BYTES: Final = 64 * 1024 * 1024
+MIN_SHARED: Final = 4  # submissions that are worth waking another thread for
 ASIDE: Final = 4  # threads
 
 
@@ -153,6 +154,7 @@ class Door:
         self._callers = self._bytes = 0  # that have no answer yet
         self._queue: queue.SimpleQueue[_Caller | None] = queue.SimpleQueue()
         self._aside = ThreadPoolExecutor(ASIDE, thread_name_prefix="door aside")
+        self._second = ThreadPoolExecutor(1, thread_name_prefix="door second")
         self._thread = threading.Thread(target=self._run, name="door", daemon=True)
         self._thread.start()
 
@@ -164,6 +166,7 @@ class Door:
             self._open = False
             self._queue.put(None)
         self._thread.join()
+        self._second.shutdown()
         self._aside.shutdown()
 
     def add(self, origin: str, body: bytes) -> Added:
@@ -221,7 +224,7 @@ class Door:
     def _judge(self, group: list[_Caller]) -> None:
         self.gate.enter(len(group))
         chains: dict[str, Progress] = {}
-        permitted: list[tuple[_Caller, Submission]] = []
+        parsed: list[tuple[_Caller, Submission]] = []
         for caller in group:
             origin = caller.origin
             try:
@@ -235,15 +238,13 @@ class Door:
                     continue
                 if origin not in chains:
                     chains[origin] = Progress(sealed=self._catalogue.sealed(origin))
-                found = self._judged(submission, chains[origin])
+                parsed.append((caller, submission))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to this one
                 self._finish(caller, error)
-                continue
+        for (caller, submission), found in zip(parsed, self._found(parsed, chains), strict=True):
             if found is not None:
                 self._finish(caller, found)
-            else:
-                permitted.append((caller, submission))
-        for caller, submission in permitted:
+                continue
             log = self._logs[caller.origin]
             rows = [entry.raw for entry in submission.entries]
             leaves = [entry.leaf_hash for entry in submission.leaves]
@@ -252,6 +253,30 @@ class Door:
                 log.post(rows, submission.seal.raw, tell, leaves=leaves)
             except RegistryError as error:
                 self._finish(caller, error)
+
+    def _found(
+        self, parsed: list[tuple[_Caller, Submission]], chains: Mapping[str, Progress]
+    ) -> list[Answer | None]:
+        """What is answered at once, or None for what may be added.
+
+        Half of them is judged by another thread: nearly all of it is the work of verifying
+        signatures, which does not hold the interpreter's lock.
+        """
+
+        def judge(part: list[tuple[_Caller, Submission]]) -> list[Answer | None]:
+            found: list[Answer | None] = []
+            for caller, submission in part:
+                try:
+                    found.append(self._judged(submission, chains[caller.origin]))
+                except Exception as error:  # noqa: BLE001 - it is the answer to this one
+                    found.append(error)
+            return found
+
+        half = len(parsed) // 2
+        if half < MIN_SHARED:
+            return judge(parsed)
+        other = self._second.submit(judge, parsed[half:])
+        return judge(parsed[:half]) + other.result()
 
     def _judged(self, submission: Submission, chain: Progress) -> Added | None:
         """None for what may be added. Raises what `permit` raises."""
