@@ -257,6 +257,6 @@ MEASUREMENTS: dict[str, Callable[[], list[float]]] = {
     "http_single_p99_ms": http_single_p99_ms,
     "http_batch_per_s": http_batch_per_s,
 }
-for _name in ("benchmarks.chain_engine", "benchmarks.chain_storage"):
+for _name in ("benchmarks.chain_engine", "benchmarks.chain_storage", "benchmarks.chain_faults"):
     if importlib.util.find_spec(_name) is not None:
         MEASUREMENTS |= import_module(_name).MEASUREMENTS
