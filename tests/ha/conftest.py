@@ -239,14 +239,19 @@ def patroni() -> Iterator[Patroni]:
     if user:
         entry = pwd.getpwnam(user)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
+    # Also when this run is killed: PostgreSQL outlives Patroni, and Patroni us.
+    guard = subprocess.Popen(
+        [sys.executable, REGISTRY_TESTS / "guard.py", folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
     cluster = Patroni(folder, found, user)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
-        time.sleep(1)
-        shutil.rmtree(folder, ignore_errors=True)
+        guard.communicate(timeout=30)
 
 
 @pytest.fixture

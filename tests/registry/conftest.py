@@ -10,8 +10,8 @@ import importlib.util
 import itertools
 import logging
 import os
-import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -85,6 +85,11 @@ def _serving() -> Iterator[Postgres]:
 
         folder = Path(tempfile.mkdtemp(prefix="zl-pg-"))
         folder.chmod(0o755)
+        guard = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("guard.py"), folder],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         server = Postgres(pgserver.get_server(folder / "data", cleanup_mode="stop"))
     try:
         yield server
@@ -92,7 +97,7 @@ def _serving() -> Iterator[Postgres]:
         with suppress(psutil.NoSuchProcess):
             server.crash()  # nobody needs the data any more
         server.server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        guard.communicate(timeout=20)
 
 
 @dataclass(frozen=True)
