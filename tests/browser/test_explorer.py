@@ -57,6 +57,9 @@ class Proxy:
             await self.app(scope, receive, send)
             return
         self.paths.append(scope["path"])
+        # What is changed here must not come packed.
+        plain = [row for row in scope["headers"] if row[0].lower() != b"accept-encoding"]
+        scope = {**scope, "headers": plain}
         head: dict[str, Any] = {}
         body = bytearray()
 
