@@ -293,7 +293,8 @@ class Consortium:
         Then the nodes look what became of it, each from where it stands.
         """
         reached = "registry.invalid" in self.transport.apps and self.sequencer.step(patient=True)
-        self.catch_up()
+        for name in list(self.catching_up):
+            self.catching_up[name].turn()
         return reached
 
     def catch_up(self) -> None:
