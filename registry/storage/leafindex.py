@@ -21,6 +21,7 @@ import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from registry.limits import HASH_BYTES
@@ -45,14 +46,15 @@ _PAGE_ROWS: Final = 128  # to twice as many: a page has 5 to 9 KiB
 _PAGE_BITS: Final = 32  # of a page's id are the first bits of its hashes; the others name the run
 
 _FEW: Final = 32 * 1024  # leaves a run: a commit waits some 20 ms while it is written
-_MANY: Final = 256 * 1024  # where leaves come by the ten thousand
+_MANY: Final = 192 * 1024  # where leaves come by the ten thousand
 _LARGE_COMMITS: Final = 16  # commits of the present size that a run takes in
 _FAN: Final = 16  # runs of one class become one of the next
 
 _FILTER_BYTES: Final = (1 << 18, 1 << 22, 1 << 25)
 _FILTER_LOAD: Final = 64  # bits a leaf, where the next size is taken
 
-_BIT: Final = bytes(1 << (byte & 7) for byte in range(256))
+_MASKS: Final = [sum(1 << bit for bit in bits) for bits in combinations(range(8), 3)]
+_MASK: Final = bytes(_MASKS[byte % len(_MASKS)] for byte in range(256))
 
 Row = tuple[bytes, int]
 
@@ -164,14 +166,14 @@ class _Filter:
                 int.from_bytes(leaves[i : i + 4], sys.byteorder)
                 for i in range(0, len(leaves), stride)
             ]
-        # The first four bytes of a leaf say which byte, the fifth which bit.
-        for value, bit in zip(values, leaves[4::stride].translate(_BIT), strict=True):
+        # The first four bytes of a leaf say which byte, the fifth which three bits of it.
+        for value, mask in zip(values, leaves[4::stride].translate(_MASK), strict=True):
             byte = value >> shift
             found = table[byte]
-            if found & bit:
+            if found & mask == mask:
                 doubts.append(value)
             else:
-                table[byte] = found | bit
+                table[byte] = found | mask
         if not doubts:
             return []
         doubted = frozenset(doubts)
