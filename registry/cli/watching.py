@@ -95,7 +95,8 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
         ] = 300,
         json_: as_json = False,
     ) -> None:
-        from registry.monitor import Limits, Monitor
+        from registry.alarms import Limits
+        from registry.monitor import Monitor
 
         watch = Monitor(
             load_genesis(genesis),

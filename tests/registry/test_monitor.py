@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from registry import governance
+from registry.alarms import Limits, Round
 from registry.chain import Chains
 from registry.entries import anchor_entry, encode_digest, make_entry
 from registry.errors import EvidenceInvalid, StoreLocked, WatchDamaged, WatchForeign
 from registry.evidence import Fork
 from registry.following import Follower
-from registry.monitor import Limits, Monitor, Round
+from registry.monitor import Monitor
 from registry.monitor_state import FILE
 from registry.simulator import URL, Consortium, Party
 from schemas.errors import ExitCode
