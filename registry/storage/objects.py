@@ -197,7 +197,7 @@ def check_tiles_url(url: str) -> None:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise PlaceInvalid(reason="an S3 address has a bucket and a prefix, and no key or password")
     if parts.scheme != "s3" or not parts.netloc:
-        raise PlaceInvalid(reason="tiles lie in `files` or in s3://bucket/prefix")
+        raise PlaceInvalid(reason="tiles lie in `files`, file:///folder or s3://bucket/prefix")
 
 
 def open_bucket(

@@ -100,13 +100,13 @@ class Places:
         except FileNotFoundError:
             return cls(home, network)
         except OSError as error:
-            raise PlaceInvalid(reason=f"{FILE} cannot be read") from error
+            raise PlaceInvalid(reason="storage.json cannot be read") from error
         try:
             told = json.loads(data) if len(data) <= _MAX_BYTES else None
         except (ValueError, RecursionError) as error:
-            raise PlaceInvalid(reason=f"{FILE} is not JSON") from error
+            raise PlaceInvalid(reason="storage.json is not JSON") from error
         if not isinstance(told, dict):
-            raise PlaceInvalid(reason=f"{FILE} is not a small JSON object")
+            raise PlaceInvalid(reason="storage.json is not a small JSON object")
         places = {}
         for origin, row in told.items():
             if (
@@ -114,9 +114,9 @@ class Places:
                 or not row.keys() <= {"store", "tiles"}
                 or not all(isinstance(value, str) for value in row.values())
             ):
-                raise PlaceInvalid(reason=f"{FILE} gives a chain more than `store` and `tiles`")
+                raise PlaceInvalid(reason="storage.json gives a chain more than `store` and `tiles`")
             if origin != DEFAULT and not origin.startswith(f"{network}/"):
-                raise PlaceInvalid(reason=f"{FILE} names a chain of another network")
+                raise PlaceInvalid(reason="storage.json names a chain of another network")
             places[origin] = Place(**row)
         return cls(home, network, places)
 

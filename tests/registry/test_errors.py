@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2] / "registry"
 MODULES = (
     *("merkle.py", "tiles.py", "note.py", "checkpoint.py", "policy.py", "proofs.py"),
     *("log.py", "view.py", "storage/sqlite.py", "storage/lock.py", "storage/tilefiles.py"),
+    *("storage/objects.py", "storage/database.py", "storage/postgres.py", "storage/places.py"),
 )
 
 
