@@ -174,11 +174,12 @@ class Catalogue:
             ).fetchone()
         return decode_time(row[0]) if row and row[0] else None
 
-    def rules(self, below: int) -> list[tuple[int, Entry]]:
-        """Governance entries of the main chain with an index below `below`, in order."""
+    def rules(self, below: int, start: int = 0) -> list[tuple[int, Entry]]:
+        """Governance entries [start, below) of the main chain, in order."""
         with self._lock, self._translated():
             rows = self._db.execute(
-                "SELECT idx, data FROM rules WHERE idx < ? ORDER BY idx", (below,)
+                "SELECT idx, data FROM rules WHERE idx >= ? AND idx < ? ORDER BY idx",
+                (start, below),
             ).fetchall()
         return [(index, parse_entry(data)) for index, data in rows]
 

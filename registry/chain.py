@@ -158,13 +158,14 @@ class Chains:
         self._empty: set[str] = set()  # whose checkpoint of nothing is served
         self._main_lock = threading.RLock()
         self.logs: dict[str, Log] = {}
-        self._unapplied: list[tuple[int, Entry]] = []  # rules that are recorded and not in force
+        self._applied = 0  # up to where the main chain's rules are in `governance`
         self._unopened: RegistryError | None = None  # why a registered chain cannot be used yet
         self.catalogue = Catalogue(home)
         try:
             self.main = self._open(genesis.origin)
             self.catalogue.catch_up(self.main.view, self.main.size)
-            self.governance = Governance.replay(genesis, self.catalogue.rules(self.main.size))
+            self._applied = self.main.size
+            self.governance = Governance.replay(genesis, self.catalogue.rules(self._applied))
             for origin in self.governance.chains:
                 side = self._open_side(origin).view
                 self.catalogue.catch_up(side, side.size)
@@ -276,10 +277,14 @@ class Chains:
 
     def _catch_up_main(self) -> None:
         self.main.integrate()
-        self._unapplied += self.catalogue.catch_up(self.main.view, self.main.view.size)
-        while self._unapplied:
-            self.governance.apply(*self._unapplied[0])
-            del self._unapplied[0]
+        size = self.main.view.size
+        self.catalogue.catch_up(self.main.view, size)
+        # From where they were applied to, whatever failed in between: a rule that is missed would
+        # make this sequencer record what every node refuses, for ever.
+        for index, entry in self.catalogue.rules(size, self._applied):
+            self.governance.apply(index, entry)
+            self._applied = index + 1
+        self._applied = max(self._applied, size)
         self._unopened = None
         for origin in self.governance.chains:
             if origin not in self.logs:

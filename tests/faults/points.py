@@ -20,7 +20,8 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -184,6 +185,34 @@ LOG_ERRORS: Final = _rows(
     ("publish: name a file", AFTER),
     ("publish: sync a folder", BEFORE),
 )
+# The same among a sequencer and its nodes: whoever comes to that step first.
+NETWORK_ERRORS: Final = _rows(
+    ERROR,
+    ("append: commit", BEFORE),
+    ("append: commit", AFTER),
+    ("integrate: write a file", BEFORE),
+    ("integrate: commit", BEFORE),
+    ("integrate: commit", AFTER),
+    ("publish: commit", BEFORE),
+    ("publish: commit", AFTER),
+    ("publish: name a file", BEFORE),
+    ("publish: name a file", AFTER),
+    ("cosign: ask a node", BEFORE),
+    ("cosign: ask a node", AFTER),
+    ("mirror: index the leaves", BEFORE),
+    ("mirror: record entries and tiles", BEFORE),
+    ("mirror: move the progress", BEFORE),
+    ("cosign: move the record", BEFORE),
+    ("cosign: move the record", AFTER),
+    ("cosign: commit", BEFORE),
+    ("cosign: commit", AFTER),
+    ("mirror: record what is published", BEFORE),
+    ("mirror: commit what is published", BEFORE),
+    ("mirror: commit what is published", AFTER),
+    ("catalogue: move the cursor", BEFORE),
+    ("catalogue: commit", BEFORE),
+    ("catalogue: commit", AFTER),
+)
 
 
 def full() -> sqlite3.OperationalError:
@@ -265,8 +294,29 @@ class Injector:
 
     # The system, with faults
 
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Stand between this process and the system for a while."""
+        from registry.cosigning import HttpNode
+
+        places = [
+            (sqlite3, "connect"),
+            *((os, name) for name in ("write", "replace", "fsync")),
+            (tilefiles, "sync_file_system"),
+            (shutil, "rmtree"),
+            (HttpNode, "add_checkpoint"),
+        ]
+        before = [(place, name, getattr(place, name)) for place, name in places]
+        self.install()
+        try:
+            yield
+        finally:
+            self.arm(None)
+            for place, name, value in before:
+                setattr(place, name, value)
+
     def install(self) -> None:
-        """Stand between this process and the system. There is no way back."""
+        """Stand between this process and the system, for good."""
         sqlite3.connect = partial(_connect, self)  # type: ignore[assignment]
         os.write, os.replace, os.fsync = self._write, self._replace, self._sync  # type: ignore[assignment]
         tilefiles.sync_file_system = self._sync_all
