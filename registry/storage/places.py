@@ -114,7 +114,9 @@ class Places:
                 or not row.keys() <= {"store", "tiles"}
                 or not all(isinstance(value, str) for value in row.values())
             ):
-                raise PlaceInvalid(reason="storage.json gives a chain more than `store` and `tiles`")
+                raise PlaceInvalid(
+                    reason="storage.json gives a chain more than `store` and `tiles`"
+                )
             if origin != DEFAULT and not origin.startswith(f"{network}/"):
                 raise PlaceInvalid(reason="storage.json names a chain of another network")
             places[origin] = Place(**row)
