@@ -51,5 +51,10 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
+# Go, for the tests against Go's transparency logs; without it they skip.
+$(VENV)/.interop: requirements/interop.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/interop.txt
+	@touch $@
+
 clean:
 	rm -rf build demo *.egg-info .mypy_cache .ruff_cache .pytest_cache
