@@ -147,6 +147,7 @@ class Mirror:
         when the way does not lead `through`, and what `read` and `prove` raise; then what was not
         committed is forgotten.
         """
+        self.settle()
         store, main = self.store, self.follower.of(self.genesis.origin)
         reached = through is None or through.size <= main.size
 
@@ -176,9 +177,12 @@ class Mirror:
         store.begin()
         self._kept, self._noted = 0, {}
         try:
-            self.follower.advance(size, root, read=read, keep=keep, now=self._now(), pause=pause)
-            pass_waypoint()
-            self._save()
+            with store.translated():
+                self.follower.advance(
+                    size, root, read=read, keep=keep, now=self._now(), pause=pause
+                )
+                pass_waypoint()
+                self._save()
         except BaseException:
             self.rollback()
             raise
@@ -218,4 +222,5 @@ class Mirror:
         """Forget what was not committed, and resume from what was."""
         self.store.rollback()
         self._noted = {}
+        self.note_committed()  # the rules are read from there, and it may have been committed
         self.follower = self._resume()

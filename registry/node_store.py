@@ -175,7 +175,7 @@ class NodeStore:
         self.mirrors: Final[dict[str, ChainMirror]] = {}
         self._db = self._reader = None
         try:
-            with self._translated():
+            with self.translated():
                 self._db = _connect(path)
                 (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
                 (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -204,7 +204,8 @@ class NodeStore:
         self._lock.release()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """SQLite's errors as ours, for whoever writes within a transaction of his own."""
         try:
             yield
         except sqlite3.Error as error:
@@ -224,24 +225,38 @@ class NodeStore:
         return self._db
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._reading, self._translated():
+        with self._reading, self.translated():
             if self._reader is None:
                 raise StoreFailed(store=self.name, reason="it is closed")
             return self._reader.execute(query, values).fetchall()
 
     def begin(self) -> None:
         """Start a transaction; `commit` or `rollback` ends it."""
-        with self._translated():
+        with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make durable what was written, and let the mirrors show it; all or nothing."""
+        """Make durable what was written, and let the mirrors show it; all or nothing.
+
+        When it raises, the mirrors show what is on the disk: a commit that was written may have
+        been answered by an error all the same.
+        """
         try:
-            with self._translated():
+            with self.translated():
                 self._writer.execute("COMMIT")
         except BaseException:
+            if not self._writer.in_transaction and self._landed():
+                self._show()
             self.rollback()
             raise
+        self._show()
+
+    def _landed(self) -> bool:
+        """Whether what was kept is on the disk."""
+        sizes = dict(self._all("SELECT id, size FROM chains"))
+        return all(sizes.get(one.chain) == one.stack.size for one in self._growing.values())
+
+    def _show(self) -> None:
         grown, self._growing = self._growing, {}
         for origin, growth in grown.items():
             mirror = self.mirrors.get(origin)
@@ -253,7 +268,7 @@ class NodeStore:
     def rollback(self) -> None:
         """Forget what was written; also when nothing was begun."""
         self._growing.clear()
-        with self._translated():
+        with self.translated():
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
 
@@ -270,7 +285,7 @@ class NodeStore:
             return
         self.begin()
         try:
-            with self._translated():
+            with self.translated():
                 yield
             self.commit()
         except BaseException:
@@ -384,7 +399,7 @@ class NodeStore:
         cosignature over them become durable together.
         """
         joined = self._writer.in_transaction
-        with self.transaction(), self._translated():
+        with self.transaction(), self.translated():
             if old.note:
                 moved = self._writer.execute(
                     "UPDATE cosigned SET size = ?, root = ?, note = ?, time = ? "
