@@ -12,28 +12,24 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
-
-import uvicorn
 
 from issuer.api import build_api
 from issuer.errors import AddressUnavailable, InsecureAddress
 from issuer.service import Issuer
 from issuer.settings import is_loopback
+from registry.serving import Server, configure, listen, tls_context
 from schemas.errors import ZhenglianError
 
 log = logging.getLogger("issuer.server")
 
 CHORE_SECONDS: Final = 5.0
-GRACE_SECONDS: Final = 5
 MAX_CONNECTIONS: Final = 512
 """Beyond these, 503: idle connections must not use up the process's files."""
 
@@ -104,19 +100,6 @@ class Worker(threading.Thread):
             self._wake.wait(self._every)
 
 
-class _Server(uvicorn.Server):
-    """Tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-
 def serve(issuer: Issuer, address: Address, *, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. `announce` gets the URL once it answers.
 
@@ -124,52 +107,29 @@ def serve(issuer: Issuer, address: Address, *, announce: Callable[[str], None]) 
     """
     address.check()
     with issuer.serving(), _listen(address) as listening:
-        port = listening.getsockname()[1]
-        scheme = "https" if address.certificate else "http"
-        shown = f"[{address.host}]" if ":" in address.host else address.host
         worker = Worker(issuer)
-        config = uvicorn.Config(
+        tls = None
+        if address.certificate is not None:
+            tls = tls_context(address.certificate, address.key)
+        config = configure(
             build_api(issuer, poke=worker.poke),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            limit_concurrency=MAX_CONNECTIONS,
-            ssl_certfile=address.certificate,
-            ssl_keyfile=address.key,
-            proxy_headers=address.behind_proxy,
+            connections=MAX_CONNECTIONS,
+            tls=tls,
+            behind_proxy=address.behind_proxy,
         )
-        server = _Server(config, lambda: announce(f"{scheme}://{shown}:{port}"))
-        # The HTTP server repeats the signal that ended it; an orderly end is exit code 0.
-        previous = {name: signal.signal(name, _ignore) for name in (signal.SIGTERM, signal.SIGINT)}
+        server = Server(config, listening)
         worker.start()
         try:
-            server.run(sockets=[listening])
+            server.attend(lambda: announce(server.url))
         finally:
             worker.stop()
-            for name, handler in previous.items():
-                signal.signal(name, handler)
-
-
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """The server has ended already when this is called."""
 
 
 def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # asyncio does this only for sockets that name their protocol; without it every answer
-        # waits 40 ms for an acknowledgement.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.bind((address.host.strip("[]"), address.port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
+        return listen(address.host, address.port)
+    except (OSError, OverflowError) as error:
         raise AddressUnavailable(host=address.host, port=address.port) from error
-    return listening
 
 
 class JsonLines(logging.Formatter):

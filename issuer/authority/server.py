@@ -8,12 +8,10 @@ runs. What is logged of a request is its outcome; uvicorn's own access log is of
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
@@ -26,11 +24,11 @@ from issuer.authority.errors import (
 from issuer.authority.home import OpenAuthority
 from issuer.authority.messages import ANSWER_MEDIA, MAX_MESSAGE, REQUEST_MEDIA
 from issuer.authority.service import Authority
+from registry.serving import Server, configure, listen, tls_context
 from schemas.errors import ZhenglianError
 
 CONNECTIONS_LIMIT: Final = 200
 """More open connections than this are answered 503: threads and memory are bounded."""
-KEEP_ALIVE_SECONDS: Final = 5
 
 _log = logging.getLogger("zhenglian.authority")
 
@@ -77,57 +75,25 @@ class AuthorityServer:
     def __init__(self, opened: OpenAuthority, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Binds at once; port 0 takes a free one. Raises `AuthorityAddressUnavailable`."""
         try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._socket = socket.create_server((host, port), family=family, backlog=128)
+            listening = listen(host, port)
         except (OSError, OverflowError) as error:
             raise AuthorityAddressUnavailable(host=host, port=port) from error
-        # asyncio does this only for sockets that name their protocol; without it every answer
-        # waits 40 ms for an acknowledgement.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"https://{shown}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            build_app(opened.authority),
-            ssl_certfile=opened.certificate,
-            ssl_keyfile=opened.certificate_key,
-            ssl_keyfile_password=opened.certificate_passphrase,
-            # Its access log would be harmless here, its error log may quote requests.
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=CONNECTIONS_LIMIT,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=KEEP_ALIVE_SECONDS,
-            lifespan="off",
-            ws="none",
+        tls = tls_context(
+            opened.certificate,
+            opened.certificate_key,
+            opened.certificate_passphrase,
+            least=ssl.TLSVersion.TLSv1_3,
         )
-        config.load()
-        if config.ssl is None:
-            raise RuntimeError("uvicorn made no TLS context")
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._server = _Announcing(config)
+        app = build_app(opened.authority)
+        self._server = Server(configure(app, connections=CONNECTIONS_LIMIT, tls=tls), listening)
+        self.url = self._server.url
 
     def run(self, listening: Callable[[str], None] = lambda url: None) -> None:  # noqa: ARG005
         """Serve; `listening` is called with the URL as soon as requests are answered."""
-        self._server.announce = lambda: listening(self.url)
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self._socket.close()
+        self._server.attend(lambda: listening(self.url))
 
     def stop(self) -> None:
-        self._server.should_exit = True
-
-
-class _Announcing(uvicorn.Server):
-    """uvicorn's server, which says when it has started."""
-
-    announce: Callable[[], None]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started:
-            self.announce()
+        self._server.stop()
 
 
 def _error(status: int, reason: str) -> Response:

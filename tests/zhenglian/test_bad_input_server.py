@@ -308,9 +308,11 @@ def test_addresses_and_methods_that_are_none(served: Served) -> None:
     ):
         found = code(served.post(path, b"{}"), 404, 405)
         assert found == ("ZL-VCAPI-METHOD" if path == "//" else "ZL-VCAPI-ADDRESS"), path
-    for method in ("PUT", "DELETE", "TRACE", "PATCH", "BREW"):
+    for method in ("PUT", "DELETE", "TRACE", "PATCH"):
         answer = served.http.request(method, VERIFY)
         assert code(answer, 405) == "ZL-VCAPI-METHOD"
+    # No method of any register: what the server reads is no HTTP to it.
+    assert served.http.request("BREW", VERIFY).status_code == 400
     for did in ("x", "did:key:z" + "1" * 5000, "did:jwk:e30", "did:web:a.example", "%ff", "did:"):
         answer = served.http.get(f"/1.0/identifiers/{did}")
         assert 400 <= answer.status_code < 500 or answer.status_code == 501, did
@@ -342,7 +344,7 @@ def test_its_memory_stays_bounded(served: Served) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A server in this process that waits as little as a test does."""
-    monkeypatch.setattr("zhenglian.vc_api.patience.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("registry.patience.PATIENCE_S", 0.3)
     monkeypatch.setattr("zhenglian.vc_api.app.BODY_SECONDS", 0.3)
     server = Server(fresh_parties(CRYPTOSUITES), known_contexts([]))
     ready = threading.Event()
