@@ -44,7 +44,12 @@ from registry.errors import (
 )
 from registry.evidence import parts, roots
 from registry.genesis import Genesis
-from registry.limits import MAX_ENTRY_BYTES, MAX_NOTE_BYTES, MAX_TLOG_PROOF_BYTES
+from registry.limits import (
+    MAX_ENTRY_BYTES,
+    MAX_GENESIS_BYTES,
+    MAX_NOTE_BYTES,
+    MAX_TLOG_PROOF_BYTES,
+)
 from registry.lines import encode_hash, parse_hash
 from registry.merkle import Frontier, complete_subtrees, inclusion_proof, leaf_hash
 from registry.policy import CosignedCheckpoint
@@ -67,7 +72,7 @@ _FIRST: Final = "archive.json"
 _GENESIS: Final = "genesis.json"
 _LAST: Final = "end.json"
 _LISTS: Final = "status-lists"
-_MAX_BUNDLE: Final = WIDTH * (MAX_ENTRY_BYTES + 2)
+_MAX_BUNDLE: Final = WIDTH * (MAX_ENTRY_BYTES + 2) + MAX_GENESIS_BYTES
 _MAX_JSON: Final = 64 * 1024
 
 Progress = Callable[[str, int, int], None]

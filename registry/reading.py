@@ -19,12 +19,13 @@ import httpx
 from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.entries import is_url
 from registry.errors import RegistryError, RegistryUnreachable
-from registry.limits import MAX_NOTE_BYTES
+from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_NOTE_BYTES
 from registry.tiles import WIDTH, Tile, decode_bundle, parse_tile, width_at
 from registry.trust.load import MAX_LIST_BYTES
 from registry.witness import origin_hash
 
-MAX_BUNDLE_BYTES: Final = 256 * (8192 + 2)
+# The genesis is the first entry of the first bundle; each has a length of two bytes before it.
+MAX_BUNDLE_BYTES: Final = WIDTH * (MAX_ENTRY_BYTES + 2) + MAX_GENESIS_BYTES
 MAX_STATUS_BYTES: Final = 256 * 1024
 TIMEOUT: Final = httpx.Timeout(5.0, connect=1.0)
 AHEAD: Final = 4  # bundles under way at once
