@@ -303,7 +303,7 @@ def one_database(
     try:
         PostgresStore.create(connections, ORIGIN)
         for life, fault in enumerate(faults):
-            if fault is not None or rng.random() < 0.4:
+            if fault is not None or rng.random() < 0.2:
                 how = one_life(writer, known, url, folder, life, fault, rng)
             else:
                 how = server_dies(writer, known, server, url, folder, life, rng)
@@ -377,7 +377,7 @@ def run_database(
     """Kill writers, and the database under them, so often; raises Broken."""
     begun, rng, whole = time.monotonic(), random.Random(seed), Tally()
     table = [row for row in LOG_KILLS if row.kind == KILL and row.step not in OF_SQLITE]
-    faults = plan(kills, rng, table)
+    faults = [None if n % 6 == 1 else row for n, row in enumerate(plan(kills, rng, table))]
     with Writer(databases=True) as writer:
         for at in range(0, len(faults), LIVES):
             with tempfile.TemporaryDirectory(prefix="zl-faults-", dir=memory()) as folder:

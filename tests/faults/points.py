@@ -422,8 +422,8 @@ def _path_of(handle: int) -> Path:
 
 def _place(path: Path) -> str | None:
     """Whose step it is when something is done to this path of a log."""
-    name = path.name.removeprefix(".").removesuffix(".new")
-    if name == "checkpoint":
+    name = path.name.removeprefix(".").removesuffix(".new")  # of a process: checkpoint.PID
+    if name.partition(".")[0] == "checkpoint":
         return "publish"
     if "tiles" in path.parts or "tile" in path.parts:
         # The folder of the checkpoint is synced for it alone; those of tiles lie below it.

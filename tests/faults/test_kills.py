@@ -15,7 +15,7 @@ from tests.faults.points import LOG_KILLS
 
 WHOLE = bool(os.environ.get("ZL_FAULTS"))
 SEED = int(os.environ.get("ZL_SEED", "1"))
-LOG, NETWORK, DATABASE = (900, 150, 60) if WHOLE else (60, 10, 4)
+LOG, NETWORK, DATABASE = (900, 150, 70) if WHOLE else (60, 10, 4)
 
 tallies: list[kills.Tally] = []
 

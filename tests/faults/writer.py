@@ -73,18 +73,18 @@ def strike_databases(injector: Injector) -> None:
                 local.step = None
 
         setattr(PostgresStore, name, within)
-    leave = psycopg.transaction.Transaction.__exit__
+    execute = psycopg.Connection.execute
 
-    def left(self: Any, *rest: Any) -> Any:
-        step = getattr(local, "step", None)
-        if step is None or rest[0] is not None:
-            return leave(self, *rest)
+    def executed(self: Any, query: Any, *rest: Any, **options: Any) -> Any:
+        step = getattr(local, "step", None) if query == "COMMIT" else None
+        if step is None:
+            return execute(self, query, *rest, **options)
         injector.reach(step, BEFORE, RuntimeError)
-        done = leave(self, *rest)
+        done = execute(self, query, *rest, **options)
         injector.reach(step, AFTER, RuntimeError)
         return done
 
-    psycopg.transaction.Transaction.__exit__ = left  # type: ignore[method-assign]
+    psycopg.Connection.execute = executed  # type: ignore[method-assign]
 
 
 def live(order: dict[str, Any], injector: Injector) -> None:
