@@ -13,6 +13,7 @@ A fault is one of
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import shutil
@@ -220,6 +221,11 @@ def full() -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_FULL, "SQLITE_FULL"
     return error
+
+
+def die_with_parent() -> None:
+    """Whoever forked this process may be killed itself: then nobody would end this one."""
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Injector:

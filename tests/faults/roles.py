@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import select
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,7 @@ from registry.node_service import NodeService
 from registry.serving import serve
 from registry.simulator import SEQUENCER, founding_keys, node_signer
 from registry.storage.places import Places
-from tests.faults.points import Fault, Injector
+from tests.faults.points import Fault, Injector, die_with_parent
 
 HOST = "127.0.0.1"
 
@@ -84,6 +85,7 @@ def be_node(folder: Path, genesis: Genesis, order: dict[str, Any]) -> None:
 
 
 def live(folder: Path, order: dict[str, Any]) -> None:
+    die_with_parent()
     role = order["role"]
     say(f"start {role} {os.getpid()}")
     errors = os.open(folder / f"{role}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -104,6 +106,9 @@ def main() -> None:
         if select.select([0] if open_ else [], [], [], 0.01)[0]:
             data = os.read(0, 1 << 16)
             open_ = bool(data)
+            if not open_:
+                for pid in running:  # nobody is there to end them
+                    os.kill(pid, signal.SIGKILL)
             buffer += data
         while b"\n" in buffer:
             line, _, buffer = buffer.partition(b"\n")

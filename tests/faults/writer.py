@@ -25,7 +25,7 @@ from registry.note import NoteSigner
 from registry.storage import leafindex
 from registry.storage.places import Opened
 from registry.storage.tilefiles import TileFiles
-from tests.faults.points import AFTER, BEFORE, ERROR, Fault, Injector
+from tests.faults.points import AFTER, BEFORE, ERROR, Fault, Injector, die_with_parent
 
 ORIGIN = "faults.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -90,6 +90,7 @@ def strike_databases(injector: Injector) -> None:
 def live(order: dict[str, Any], injector: Injector) -> None:
     """One life. Where the disk or the database may fail, what was refused is asked again, and a
     log that stopped is opened again, as `registry.duty` does."""
+    die_with_parent()
     say(f"start {os.getpid()}")
     fault = order["fault"]
     rng = random.Random(order["seed"])
