@@ -56,9 +56,7 @@ class Statement:
             str(told.get("seen", "")),
         )
 
-    def checkpoint(
-        self, genesis: Genesis, origin: str, keys: Iterable[VerifierKey]
-    ) -> Checkpoint:
+    def checkpoint(self, genesis: Genesis, origin: str, keys: Iterable[VerifierKey]) -> Checkpoint:
         """What it says, once its signatures are checked; raises RegistryError."""
         if self.note:
             return open_checkpoint(self.note, origin, keys).checkpoint
