@@ -37,6 +37,7 @@ from registry.merkle import Frontier, leaf_hashes
 from registry.note import Note, VerifierKey
 from registry.storage import Block, Store, Tiles
 from registry.storage.sqlite import SqliteStore
+from registry.storage.thinning import KEPT_NOTES
 from registry.storage.tilefiles import TileFiles
 from registry.tiles import (
     WIDTH,
@@ -195,20 +196,28 @@ class _Check:
         """Check forms and signatures of the published checkpoints; their roots come later."""
         found = []
         last = None
+        newest_without = 0
         for size, root, data in self.store.checkpoints():
             self.report.checkpoints += 1
             last = data
             try:
-                checkpoint = Checkpoint.parse(Note.parse(data).text)
-                if self.log_keys:
-                    open_checkpoint(data, self.store.origin, self.log_keys)
+                stored = checkpoint = Checkpoint(self.store.origin, size, root)
+                if data:
+                    checkpoint = Checkpoint.parse(Note.parse(data).text)
+                    if self.log_keys:
+                        open_checkpoint(data, self.store.origin, self.log_keys)
+                else:
+                    # Dropped as it may be; its root is still compared with the tree.
+                    newest_without = self.report.checkpoints
             except (NoteMalformed, CheckpointMalformed, NoteForged, NoteUnsigned):
                 self.report.add(Damage.CHECKPOINT, str(size))
                 continue
-            if checkpoint != Checkpoint(self.store.origin, size, root) or size > integrated:
+            if checkpoint != stored or size > integrated:
                 self.report.add(Damage.CHECKPOINT, str(size))
                 continue
             found.append(checkpoint)
+        if newest_without and self.report.checkpoints - newest_without < KEPT_NOTES:
+            self.report.add(Damage.CHECKPOINT, "a note that is always kept is missing")
         if self.files.read_checkpoint() != last:
             self.report.add(Damage.CHECKPOINT, "the file of the newest one")
         return found

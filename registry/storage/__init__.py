@@ -99,14 +99,19 @@ class Store(Protocol):
         """The note of the newest published checkpoint."""
         ...
 
-    def published_at(self, size: int) -> bytes | None: ...
+    def published_at(self, size: int) -> bytes | None:
+        """The note of this size, if it was published and is still kept."""
+        ...
 
     def publish(self, size: int, root: bytes, note: bytes, time: int) -> None:
         """Record a published checkpoint; of one size, the newer note replaces the older."""
         ...
 
     def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Every published checkpoint as (size, root, note), oldest first."""
+        """Every published checkpoint as (size, root, note), oldest first.
+
+        Most old notes are empty: see `registry.storage.thinning`.
+        """
         ...
 
     def indexed(self) -> int:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from registry.errors import (
 from registry.merkle import EMPTY_ROOT, Frontier
 from registry.storage import Block, Commit, LeafKnown
 from registry.storage.database import Connection, Database, OutcomeUnknown, PostgresLease
+from registry.storage.thinning import Execute, Thinning
 from registry.tiles import decode_bundle
 
 _RESOLVE_S: Final = 20.0  # a failover takes about as long
@@ -79,6 +80,7 @@ class PostgresStore:
         if not rows:
             raise StoreMissing(store=self.name)
         self._log = int(rows[0][0])
+        self._thinning = Thinning("zl_checkpoints", "%s", self._log)
 
     @classmethod
     def create(cls, database: Database, origin: str) -> None:
@@ -277,7 +279,7 @@ class PostgresStore:
         rows = self._database.query(
             "SELECT note FROM zl_checkpoints WHERE log = %s AND size = %s", (self._log, size)
         )
-        return rows[0][0] if rows else None
+        return (rows[0][0] or None) if rows else None
 
     def publish(self, size: int, root: bytes, note: bytes, time: int) -> None:
         self._write(
@@ -285,6 +287,7 @@ class PostgresStore:
             "ON CONFLICT (log, size) DO UPDATE SET note = excluded.note, time = excluded.time "
             "WHERE zl_checkpoints.root = excluded.root",
             (self._log, size, root, time, note),
+            self._thinning.after_publishing,
         )
 
     # --- for fsck ---
@@ -358,7 +361,12 @@ class PostgresStore:
         if row is None or row[0] != self._epoch():
             raise self._lost()
 
-    def _write(self, statement: str, parameters: tuple[Any, ...]) -> None:
+    def _write(
+        self,
+        statement: str,
+        parameters: tuple[Any, ...],
+        then: Callable[[Execute], None] = lambda _: None,
+    ) -> None:
         """One statement behind the fence; without an answer, the caller tries again later."""
         with self._write_lock:
             try:
@@ -370,6 +378,7 @@ class PostgresStore:
                     if fence.rowcount != 1:
                         raise self._lost()
                     write.execute(statement, parameters)
+                    then(write.execute)
             except OutcomeUnknown as error:
                 raise StoreUnreachable(store=self.name, reason="it did not confirm") from error
 

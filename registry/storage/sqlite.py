@@ -32,6 +32,7 @@ from registry.errors import (
 from registry.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from registry.storage import Block, Commit, LeafKnown, leafindex
 from registry.storage.leafindex import LeafIndex, Recent
+from registry.storage.thinning import Thinning
 from registry.storage.tilefiles import sync
 from registry.tiles import decode_bundle
 
@@ -82,6 +83,7 @@ class SqliteStore:
         self._read_lock = threading.Lock()
         self._recent = Recent()
         self._index = LeafIndex(self._recent, _leaves_in)
+        self._thinning = Thinning("checkpoints", "?")
         if not path.is_file():
             raise StoreMissing(store=self.name)
         with self._named():
@@ -233,7 +235,7 @@ class SqliteStore:
 
     def published_at(self, size: int) -> bytes | None:
         rows = self._all("SELECT note FROM checkpoints WHERE size = ?", (size,))
-        return bytes(rows[0][0]) if rows else None
+        return (bytes(rows[0][0]) or None) if rows else None
 
     def publish(self, size: int, root: bytes, note: bytes, time: int) -> None:
         with self._transaction() as write:
@@ -243,13 +245,19 @@ class SqliteStore:
                 "WHERE root = excluded.root",
                 (size, root, time, note),
             )
+            self._thinning.after_publishing(write.execute)
 
     # --- for fsck ---
 
     def checkpoints(self) -> Iterator[tuple[int, bytes, bytes]]:
-        """Every published checkpoint as (size, root, note), oldest first."""
-        for size, root, note in self._all("SELECT size, root, note FROM checkpoints ORDER BY size"):
-            yield int(size), bytes(root), bytes(note)
+        last = -1
+        while rows := self._all(
+            "SELECT size, root, note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 256",
+            (last,),
+        ):
+            for size, root, note in rows:
+                yield int(size), bytes(root), bytes(note)
+            last = rows[-1][0]
 
     def indexed(self) -> int:
         with self._reading() as read:

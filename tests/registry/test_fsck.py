@@ -199,6 +199,23 @@ def test_damage_in_the_record(folder: Path, name: str) -> None:
     assert finding in check(folder).findings
 
 
+def test_a_dropped_note_leaves_its_root_to_check(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql(folder, "UPDATE checkpoints SET note = x'' WHERE size = 300")
+    (found,) = check(folder).findings
+    assert (found.damage, found.where) == (
+        Damage.CHECKPOINT,
+        "a note that is always kept is missing",
+    )
+    monkeypatch.setattr("registry.fsck.KEPT_NOTES", 1)
+    report = check(folder)
+    assert report.sound
+    assert report.checkpoints == 4
+    sql(folder, "UPDATE checkpoints SET root = zeroblob(32) WHERE size = 300")
+    assert [found.damage for found in check(folder).findings] == [Damage.CHECKPOINT]
+
+
 def test_a_signed_checkpoint_of_another_tree(folder: Path) -> None:
     """The log's own key signed it: nothing but hashing all entries tells."""
     note = Checkpoint(ORIGIN, 250, b"\x07" * 32).sign(SIGNER)

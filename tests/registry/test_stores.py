@@ -27,6 +27,7 @@ from registry.note import NoteSigner
 from registry.storage import Block, Commit, LeafKnown, Store, Tiles, size_of_note
 from registry.storage.objects import TileObjects, open_bucket
 from registry.storage.places import Place, Places
+from registry.storage.thinning import EVERY, KEPT_NOTES
 from registry.storage.tilefiles import TileFiles
 from registry.tiles import Tile, bundle_of, encode_bundle
 
@@ -149,6 +150,28 @@ class TestEveryStore:
         assert store.published() == store.published_at(5) == b"two"
         assert store.published_at(4) is None
         assert list(store.checkpoints()) == [(3, b"q" * 32, b"old"), (5, b"r" * 32, b"two")]
+
+    def test_old_notes_are_dropped_but_for_one_an_hour(self, store: Store) -> None:
+        """1,500 checkpoints, three a minute; then a few more than the store looks at once."""
+        root = b"r" * 32
+        count = 1500
+        for size in range(count):
+            store.publish(size, root, b"note %d" % size, size * 20)
+        kept = list(store.checkpoints())
+        assert [row[:2] for row in kept] == [(size, root) for size in range(count)]
+        without = {size for size, _, note in kept if not note}
+        looked = (count - 1) // EVERY * EVERY  # the last time that it looked
+        last_of_hours = set(range(179, count, 180))
+        assert without == set(range(looked + 1 - KEPT_NOTES)) - last_of_hours
+        assert all(note == b"note %d" % size for size, _, note in kept if note)
+        assert store.published_at(0) is None
+        assert store.published_at(179) == b"note 179"
+        assert store.published() == b"note %d" % (count - 1)
+
+    def test_a_clock_that_stands_still_or_goes_back(self, store: Store) -> None:
+        for size in range(KEPT_NOTES + 2 * EVERY):
+            store.publish(size, b"r" * 32, b"n", 10**6 - size % 2 * 7200)
+        assert all(note for _, _, note in store.checkpoints())
 
     def test_what_is_integrated(self, places: Places, store: Store) -> None:
         store.set_integrated(12)
