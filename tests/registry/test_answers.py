@@ -13,8 +13,10 @@ from registry.answers import AnswerUnfit, read_answer
 from registry.client import RegistryClient
 from registry.cosigning import MAX_NODE_ANSWER, HttpNode
 from registry.errors import RegistryMisbehaved, RegistryUnreachable
+from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
 from registry.reading import HttpSource
 from registry.simulator import Consortium
+from registry.tiles import encode_bundle
 
 BOMB = gzip.compress(bytes(50_000_000), 9)
 
@@ -73,6 +75,13 @@ def test_a_sequencer_cannot_fill_a_node_s_memory(hostile: httpx.MockTransport) -
     read = HttpSource("http://r.example", transport=hostile)
     with pytest.raises(RegistryUnreachable):
         list(read("hangzhou.example/main", 0, 3))
+    read.close()
+
+
+def test_the_largest_first_bundle_is_read() -> None:
+    entries = [b"g" * MAX_GENESIS_BYTES, *[b"e" * MAX_ENTRY_BYTES] * 255]
+    read = HttpSource("http://r.example", transport=answering(content=encode_bundle(entries)))
+    assert list(read("hangzhou.example/main", 0, 256)) == entries
     read.close()
 
 
