@@ -181,11 +181,12 @@ class TestEveryStore:
 
     def test_a_reader_writes_nothing(self, places: Places, store: Store) -> None:
         reader = places.read(ORIGIN)
-        for write in (
+        writes: list[Callable[[], object]] = [
             lambda: reader.append(commit(reader, [b"a"])),
             lambda: reader.set_integrated(1),
             lambda: reader.publish(1, bytes(32), b"note", 1),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(StoreFailed):
                 write()
         assert store.head().size == store.integrated() == 0
@@ -221,7 +222,8 @@ class TestEveryStore:
 
         with Log.over(places.open(ORIGIN), signer=SIGNER) as log:
             numbers = iter(range(10**6))
-            calls = [lambda: log.add([entry(next(numbers))]) for _ in range(4)]
+            calls: list[Callable[[], Any]] = []
+            calls += [lambda: log.add([entry(next(numbers))]) for _ in range(4)]
             calls += [lambda: log.view.index_of(leaf_hash(entry(3))), log.tick, log.published]
             threads = [threading.Thread(target=work, args=(call,)) for call in calls]
             for thread in threads:
