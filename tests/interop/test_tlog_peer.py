@@ -78,7 +78,9 @@ def _go() -> str | None:
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Peer:
     go = _go()
     if go is None:
-        pytest.skip("no Go: apt-get install golang-go golang-golang-x-mod-dev, or make .venv/.interop")
+        pytest.skip(
+            "no Go: apt-get install golang-go golang-golang-x-mod-dev, or make .venv/.interop"
+        )
     told = subprocess.run(
         [go, "env", "GOROOT", "GOVERSION"], capture_output=True, text=True, check=True, timeout=60
     )
