@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GROUP ?=
+# One more than there are cores: many tests wait for processes and clocks.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 SECONDS ?= 60
 TARGETS ?=
 
@@ -12,7 +14,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/zl demo --out demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n $(WORKERS)
 
 # Kills primaries of a replicated PostgreSQL: needs Debian's patroni, etcd-server and postgresql.
 test-ha: $(VENV)/.dev

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -29,6 +30,49 @@ PASSPHRASE = "correct horse battery staple"
 DESK_DID = "did:web:desk.hangzhou.example"
 OTHER_DID = "did:web:library.hangzhou.example"
 ENTITLEMENT = "age-check"
+
+
+# Files whose tests wait for processes, browsers and clocks: begun first, so that no worker is left
+# with one of them when the others have finished.
+_LONG = (
+    "faults/",
+    "browser/",
+    "registry/test_monitor.py",
+    "registry/test_watching_cli.py",
+    "zhenglian/test_servers.py",
+    "zhenglian/test_demo.py",
+    "zhenglian/test_bad_input",
+    "registry/test_duty.py",
+    "registry/test_takeover.py",
+    "registry/test_archive.py",
+    "registry/test_mirroring.py",
+    "registry/test_side_chains.py",
+    "wallet/test_epochs.py",
+    "wallet/test_tui",
+    "interop/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; otherwise the order stays."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix() if here in item.path.parents else ""
+        return next((at for at, part in enumerate(_LONG) if name.startswith(part)), len(_LONG))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_one_test_only() -> Iterator[None]:
+    """A server that runs inside a test logs to that test's stderr, which is closed afterwards."""
+    root = logging.getLogger()
+    before = list(root.handlers)
+    yield
+    for handler in set(root.handlers) - set(before):
+        if type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
 
 
 @dataclass

@@ -40,14 +40,18 @@ class Network:
     genesis: str = ""
 
     def zl(self, *arguments: str | Path, expect: int = 0) -> str:
+        return "".join(self._run(arguments, expect))
+
+    def json(self, *arguments: str | Path, expect: int = 0) -> Any:
+        return json.loads(self._run((*arguments, "--json"), expect)[0])
+
+    @staticmethod
+    def _run(arguments: tuple[str | Path, ...], expect: int) -> tuple[str, str]:
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             code = run(["registry", *map(str, arguments)], os.environ)
         assert code == expect, out.getvalue() + err.getvalue()
-        return out.getvalue() + err.getvalue()
-
-    def json(self, *arguments: str | Path, expect: int = 0) -> Any:
-        return json.loads(self.zl(*arguments, "--json", expect=expect))
+        return out.getvalue(), err.getvalue()
 
     def start(self, name: str, *arguments: str | Path) -> str:
         self.launch(name, *arguments)
