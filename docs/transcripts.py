@@ -50,6 +50,7 @@ WIDTH: Final = 92  # columns; what a README shows without a scroll bar
 FOLDER: Final = "~/zhenglian"
 START_S: Final = 60.0
 MARK: Final = "zl-transcript-mark"
+LONGEST = 1000
 EXIT: Final = "exit code "  # what a script's line echoes at its end; kept when the rest is cut
 BLOCK: Final = re.compile(
     r"(?P<head><!-- console\n(?P<script>.*?)-->\n)(?:```console\n.*?```\n)?<!-- /console -->",
@@ -129,7 +130,9 @@ def _filled(line: str, known: Mapping[str, str]) -> str:
 def _shortened(said: str, limit: int | None) -> Iterator[str]:
     lines = said.rstrip("\n").split("\n") if said.strip() else []
     shown = lines if limit is None else lines[:limit]
-    yield from (line.rstrip() for line in shown)
+    for line in shown:
+        # Keys of ML-DSA-44 have 1,800 characters; an offer of 600 is there to be copied.
+        yield line.rstrip() if len(line) <= LONGEST else f"{line[:96]}…"
     if len(shown) < len(lines):
         yield "…"
         if lines[-1].startswith(EXIT):
