@@ -6,9 +6,11 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -47,8 +49,9 @@ def crashing_postgres() -> Iterator[CrashingPostgres]:
     try:
         yield CrashingPostgres(server)
     finally:
-        process = server.get_postmaster_info().process
-        process.send_signal(3)
-        process.wait(20)
+        with suppress(psutil.NoSuchProcess):  # it may have ended with the last fault
+            process = server.get_postmaster_info().process
+            process.send_signal(3)
+            process.wait(20)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
