@@ -113,15 +113,16 @@ def _submissions(path: Path) -> Iterator[list[bytes]]:
     """The entries of each submission and its seal, from the file."""
     with path.open("rb") as file:
         rest = b""
-        batch: list[bytes] = []
+        lines: list[bytes] = []
         while block := file.read(1 << 20):
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                batch.append(line)
-                if b'"kind":"seal"' in line:
-                    yield batch
-                    batch = []
+            *whole, rest = (rest + block).split(b"\n")
+            lines += whole
+            even = len(lines) - len(lines) % (BATCH + 1)
+            for start in range(0, even, BATCH + 1):
+                yield lines[start : start + BATCH + 1]
+            del lines[:even]
+        if lines:
+            yield lines
 
 
 # --- steps, each in a process of its own ---
