@@ -16,13 +16,14 @@ settled by looking. It has at most 32 MiB, is made again when the log is opened 
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from registry.limits import HASH_BYTES
 
@@ -54,9 +55,10 @@ _FILTER_BYTES: Final = (1 << 18, 1 << 22, 1 << 25)
 _FILTER_LOAD: Final = 64  # bits a leaf, where the next size is taken
 
 _MASKS: Final = [sum(1 << bit for bit in bits) for bits in combinations(range(8), 3)]
-_MASK: Final = bytes(_MASKS[byte % len(_MASKS)] for byte in range(256))
+_MASK: Final = np.array([_MASKS[byte % len(_MASKS)] for byte in range(256)], np.uint8)
 
 Row = tuple[bytes, int]
+Table = NDArray[np.uint8]  # a row (or a leaf hash) a line, its bytes as columns
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ def _bits_for(count: int) -> int:
     return min(max((count // _PAGE_ROWS).bit_length() - 1, 0), 31)
 
 
-def _rows_of(page: bytes) -> list[bytes]:
-    return [page[i : i + _ROW] for i in range(0, len(page), _ROW)]
+def _table(joined: bytes | bytearray, width: int) -> Table:
+    return np.frombuffer(joined, np.uint8).reshape(-1, width)
 
 
 def _position_in(page: bytes, leaf: bytes) -> int | None:
@@ -98,86 +100,94 @@ def _position_in(page: bytes, leaf: bytes) -> int | None:
     return None
 
 
-def _pages(
-    rows: Sequence[bytes], prefixes: Sequence[int], bits: int, first: int, end: int
-) -> Iterator[tuple[int, bytes]]:
-    """Rows as (prefix, page), for the prefixes [first, end); `prefixes`: 32 bits of each row.
+def _rows(leaves: Table, start: int) -> Table:
+    """Leaf hashes, each with its position behind it: from `start` on."""
+    rows = np.empty((len(leaves), _ROW), np.uint8)
+    rows[:, :HASH_BYTES] = leaves
+    positions = np.arange(start, start + len(leaves), dtype=">u8").view(np.uint8).reshape(-1, 8)
+    rows[:, HASH_BYTES:] = positions[:, -_POSITION_BYTES:]
+    return rows
+
+
+def _pages(rows: Table, bits: int) -> Iterator[tuple[int, memoryview]]:
+    """Rows as (prefix, page), by the first `bits` of their hashes.
 
     In a page, rows stand in no order: it is searched as bytes.
     """
-    found: list[list[bytes]] = [[] for _ in range(first, end)]
-    shift = 32 - bits
-    for row, prefix in zip(rows, prefixes, strict=True):
-        found[(prefix >> shift) - first].append(row)
-    for at, page in enumerate(found, first):
-        if page:
-            yield at, b"".join(page)
+    if not len(rows):
+        return
+    prefixes = rows[:, :4].copy().view(">u4").ravel().astype(np.uint64) >> np.uint64(32 - bits)
+    order = np.argsort(prefixes, kind="stable")
+    found, firsts = np.unique(prefixes[order], return_index=True)
+    joined = memoryview(rows[order].tobytes())
+    ends = [*(firsts[1:] * _ROW).tolist(), len(joined)]
+    for prefix, first, end in zip(found.tolist(), (firsts * _ROW).tolist(), ends, strict=True):
+        yield prefix, joined[first:end]
 
 
 class Recent:
     """The leaves that are in no run yet, from position `start` on. Thread-safe."""
 
-    def __init__(self, start: int = 0, leaves: Sequence[bytes] = ()) -> None:
+    def __init__(self, start: int = 0) -> None:
         self.start = start
-        self.leaves = list(leaves)
-        self._positions: dict[bytes, int] = {}
+        self._leaves = bytearray()
         self._lock = threading.Lock()
 
     @property
     def end(self) -> int:
-        return self.start + len(self.leaves)
+        return self.start + len(self._leaves) // HASH_BYTES
+
+    def joined(self) -> bytes:
+        """The hashes, one behind the other."""
+        with self._lock:
+            return bytes(self._leaves)
 
     def add(self, leaves: Sequence[bytes]) -> None:
         with self._lock:
-            self.leaves += leaves
+            self._leaves += b"".join(leaves)
 
-    def replace(self, start: int, leaves: list[bytes]) -> None:
+    def replace(self, start: int, leaves: Sequence[bytes]) -> None:
         with self._lock:
-            self.start, self.leaves, self._positions = start, leaves, {}
+            self.start, self._leaves = start, bytearray(b"".join(leaves))
 
     def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
         with self._lock:
-            known = self._positions  # made for who asks: most leaves are never asked for
-            if len(known) < len(self.leaves):
-                more = self.leaves[len(known) :]
-                known.update(zip(more, range(self.start + len(known), self.end), strict=True))
-            return {leaf: known[leaf] for leaf in leaves if leaf in known}
+            start, table = self.start, _table(bytes(self._leaves), HASH_BYTES)
+        # No index of them: most are never asked for, and looking at all takes a millisecond.
+        alike = np.isin(_words(table), _words(_table(b"".join(leaves), HASH_BYTES)))
+        wanted = set(leaves)
+        found = {}
+        for at in np.flatnonzero(alike).tolist():
+            leaf = table[at].tobytes()
+            if leaf in wanted:
+                found[leaf] = start + at
+        return found
+
+
+def _words(leaves: Table) -> NDArray[np.uint64]:
+    """Eight bytes of each leaf: unequal ones tell leaves apart, equal ones call for a look."""
+    return leaves[:, 8:16].copy().view(np.uint64).ravel()
 
 
 class _Filter:
     """Which leaves may be there: no leaf of the log is denied."""
 
     def __init__(self, size: int) -> None:
-        self._table = bytearray(size)
+        self._table = np.zeros(size, np.uint8)
         self._shift = 32 - (size.bit_length() - 1)
 
     @property
     def bits(self) -> int:
         return 8 * len(self._table)
 
-    def add(self, leaves: bytes, stride: int = HASH_BYTES) -> list[int]:
-        """Enter joined leaves; which of them, by number, may have been there before."""
-        table, shift = self._table, self._shift
-        doubts = []
-        if stride == HASH_BYTES:
-            values: Sequence[int] = array("I", leaves)[::8]
-        else:
-            values = [
-                int.from_bytes(leaves[i : i + 4], sys.byteorder)
-                for i in range(0, len(leaves), stride)
-            ]
+    def add(self, leaves: Table) -> list[int]:
+        """Enter leaves; which of them, by number, may have been there before (not: among them)."""
         # The first four bytes of a leaf say which byte, the fifth which three bits of it.
-        for value, mask in zip(values, leaves[4::stride].translate(_MASK), strict=True):
-            byte = value >> shift
-            found = table[byte]
-            if found & mask == mask:
-                doubts.append(value)
-            else:
-                table[byte] = found | mask
-        if not doubts:
-            return []
-        doubted = frozenset(doubts)
-        return [at for at, value in enumerate(values) if value in doubted]
+        at = leaves[:, :4].copy().view(np.uint32).ravel() >> self._shift
+        mask = _MASK[leaves[:, 4]]
+        doubts: list[int] = np.flatnonzero((self._table[at] & mask) == mask).tolist()
+        np.bitwise_or.at(self._table, at, mask)
+        return doubts
 
 
 def find_in_runs(read: sqlite3.Connection, leaves: Sequence[bytes]) -> dict[bytes, int]:
@@ -224,8 +234,8 @@ def all_rows(read: sqlite3.Connection) -> Iterator[list[Row]]:
     for run in _load(read, _WHOLE):
         for page in _pages_of(read, run.id):
             yield [
-                (row[:HASH_BYTES], int.from_bytes(row[HASH_BYTES:], "big"))
-                for row in _rows_of(page)
+                (page[i : i + HASH_BYTES], int.from_bytes(page[i + HASH_BYTES : i + _ROW], "big"))
+                for i in range(0, len(page), _ROW)
             ]
 
 
@@ -258,21 +268,19 @@ class LeafIndex:
         if not self._loaded or self.recent.end != first:
             self._load(write)
         known = self._grown_filter(write, first + len(leaves))
-        doubts = known.add(b"".join(leaves))
-        if not doubts:
-            return False
-        doubted = [leaves[at] for at in doubts]
-        return bool(
-            len(set(leaves)) != len(leaves)
-            or self.recent.find(doubted)
-            or find_in_runs(write, doubted)
-        )
+        table = _table(b"".join(leaves), HASH_BYTES)
+        words = np.sort(_words(table))
+        if (words[1:] == words[:-1]).any() and len(set(leaves)) != len(leaves):
+            return True
+        doubted = [leaves[at] for at in known.add(table)]
+        return bool(doubted and (self.recent.find(doubted) or find_in_runs(write, doubted)))
 
     def take(self, write: sqlite3.Connection, leaves: Sequence[bytes], first: int) -> None:
         """Enter the leaves of a commit; some of the work that waits is done on the way."""
         enough = min(_MANY, max(_FEW, _LARGE_COMMITS * len(leaves)))
         if first + len(leaves) - self.recent.start >= enough:
-            self._write_run(write, [*self.recent.leaves, *leaves], self.recent.start)
+            joined = self.recent.joined() + b"".join(leaves)
+            self._write_run(write, _table(joined, HASH_BYTES), self.recent.start)
             self._flushed = first + len(leaves)
         self._work(write, 2 * len(leaves))
 
@@ -306,42 +314,34 @@ class LeafIndex:
             known = _Filter(wanted)
             for run in self._runs:
                 for page in _pages_of(write, run.id):
-                    known.add(page, _ROW)
-            known.add(b"".join(self.recent.leaves))
+                    known.add(_table(page, _ROW))
+            known.add(_table(self.recent.joined(), HASH_BYTES))
             self._filter = known
         return known
 
     def _next_id(self, write: sqlite3.Connection) -> int:
         return int(write.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM runs").fetchone()[0])
 
-    def _write_run(self, write: sqlite3.Connection, leaves: list[bytes], start: int) -> None:
-        rows = [
-            leaf + position.to_bytes(_POSITION_BYTES, "big")
-            for position, leaf in enumerate(leaves, start)
-        ]
-        run = _Run(self._next_id(write), start, len(rows), _bits_for(len(rows)))
-        prefixes = array("I", b"".join(leaves))[::8]
-        if sys.byteorder == "little":
-            prefixes.byteswap()
-        self._store(write, run, _WHOLE, _pages(rows, prefixes, run.bits, 0, 1 << run.bits))
-        write.execute("UPDATE indexed SET size = ?", (start + len(rows),))
+    def _write_run(self, write: sqlite3.Connection, leaves: Table, start: int) -> None:
+        count = len(leaves)
+        run = _Run(self._next_id(write), start, count, _bits_for(count))
+        self._enter(write, run, _WHOLE)
+        self._put(write, run, _rows(leaves, start))
+        write.execute("UPDATE indexed SET size = ?", (start + count,))
         self._runs.append(run)
 
     @staticmethod
-    def _store(
-        write: sqlite3.Connection, run: _Run, state: int, made: Iterator[tuple[int, bytes]]
-    ) -> None:
+    def _enter(write: sqlite3.Connection, run: _Run, state: int) -> None:
         write.execute(
             "INSERT INTO runs VALUES (?, ?, ?, ?, ?)",
             (run.id, run.start, run.count, run.bits, state),
         )
-        LeafIndex._put(write, run, made)
 
     @staticmethod
-    def _put(write: sqlite3.Connection, run: _Run, made: Iterator[tuple[int, bytes]]) -> None:
+    def _put(write: sqlite3.Connection, run: _Run, rows: Table) -> None:
         write.executemany(
             "INSERT INTO run_pages VALUES (?, ?)",
-            ((run.page(prefix), page) for prefix, page in made),
+            ((run.page(prefix), page) for prefix, page in _pages(rows, run.bits)),
         )
 
     # --- work that waits ---
@@ -389,22 +389,22 @@ class LeafIndex:
         """Make one run of several, by the widest range of hashes that one page of them covers."""
         count = sum(run.count for run in runs)
         whole = _Run(self._next_id(write), min(r.start for r in runs), count, _bits_for(count))
-        self._store(write, whole, _MAKING, iter(()))
+        self._enter(write, whole, _MAKING)
         coarse = min(*(run.bits for run in runs), whole.bits)
         yield 1
         for prefix in range(1 << coarse):
-            rows: list[bytes] = []
+            pages: list[bytes] = []
             for run in runs:
                 finer = run.bits - coarse
                 low, high = run.page(prefix << finer), run.page((prefix + 1) << finer)
-                for (page,) in write.execute(
-                    "SELECT rows FROM run_pages WHERE id >= ? AND id < ? ORDER BY id", (low, high)
-                ):
-                    rows += _rows_of(page)
-            finer = whole.bits - coarse
-            prefixes = [int.from_bytes(row[:4], "big") for row in rows]
-            first, end = prefix << finer, (prefix + 1) << finer
-            self._put(write, whole, _pages(rows, prefixes, whole.bits, first, end))
+                pages += (
+                    page
+                    for (page,) in write.execute(
+                        "SELECT rows FROM run_pages WHERE id >= ? AND id < ?", (low, high)
+                    )
+                )
+            rows = _table(b"".join(pages), _ROW)
+            self._put(write, whole, rows)
             yield max(len(rows), 1)
         write.execute("UPDATE runs SET state = ? WHERE id = ?", (_WHOLE, whole.id))
         write.executemany(

@@ -136,6 +136,24 @@ def test_a_failed_commit_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
     store.close()
 
 
+def test_one_leaf_twice_in_a_commit_is_told_from_two_that_are_alike(tmp_path: Path) -> None:
+    SqliteStore.create(tmp_path, ORIGIN)
+    store = SqliteStore(tmp_path)
+    rows = entries(0, 300)
+    twice = commit(Frontier(), [*rows, rows[7]])
+    with pytest.raises(LeafKnown):
+        store.append(twice)
+    # The index looks at eight bytes first: here they are the same in all.
+    leaves = [leaf_hash(row)[:8] + bytes(8) + leaf_hash(row)[16:] for row in rows]
+    after = Frontier()
+    after.extend(leaves)
+    store.append(Commit(Frontier(), after, encode_bundle(rows), leaves, 0))
+    assert store.find(leaves[100:200]) == {leaves[at]: at for at in range(100, 200)}
+    with pytest.raises(LeafKnown):
+        store.append(Commit(after, commit(after, rows[:1]).after, b"", leaves[5:6], 0))
+    store.close()
+
+
 def test_a_hash_across_two_rows_is_not_found() -> None:
     page = b"a" * 37 + b"b" * 37
     assert leafindex._position_in(page, page[10:42]) is None
