@@ -118,6 +118,7 @@ class SqliteStore:
             unfinished.unlink(missing_ok=True)
             connection = sqlite3.connect(unfinished, isolation_level=None)
             try:
+                connection.execute("PRAGMA page_size = 16384")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
                 for statement in _SCHEMA.split(";"):
