@@ -46,9 +46,7 @@ _ROW: Final = HASH_BYTES + _POSITION_BYTES
 _PAGE_ROWS: Final = 128  # to twice as many: a page has 5 to 9 KiB
 _PAGE_BITS: Final = 32  # of a page's id are the first bits of its hashes; the others name the run
 
-_FEW: Final = 32 * 1024  # leaves a run: a commit waits some 20 ms while it is written
-_MANY: Final = 192 * 1024  # where leaves come by the ten thousand
-_LARGE_COMMITS: Final = 16  # commits of the present size that a run takes in
+_RUN_LEAVES: Final = 32 * 1024  # a commit waits some 20 ms while they are written
 _FAN: Final = 16  # runs of one class become one of the next
 
 _FILTER_BYTES: Final = (1 << 18, 1 << 22, 1 << 25)
@@ -70,7 +68,7 @@ class _Run:
 
     @property
     def size_class(self) -> int:
-        size, count = 0, self.count // _FEW
+        size, count = 0, self.count // _RUN_LEAVES
         while count >= _FAN // 2:
             size, count = size + 1, count // _FAN
         return size
@@ -277,8 +275,7 @@ class LeafIndex:
 
     def take(self, write: sqlite3.Connection, leaves: Sequence[bytes], first: int) -> None:
         """Enter the leaves of a commit; some of the work that waits is done on the way."""
-        enough = min(_MANY, max(_FEW, _LARGE_COMMITS * len(leaves)))
-        if first + len(leaves) - self.recent.start >= enough:
+        if first + len(leaves) - self.recent.start >= _RUN_LEAVES:
             joined = self.recent.joined() + b"".join(leaves)
             self._write_run(write, _table(joined, HASH_BYTES), self.recent.start)
             self._flushed = first + len(leaves)

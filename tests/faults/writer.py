@@ -172,7 +172,7 @@ def main() -> None:
     injector = Injector(say)
     injector.install()
     # Small logs shall do what large ones do: write runs of leaves, and merge them.
-    leafindex._FEW, leafindex._LARGE_COMMITS, leafindex._FAN = 300, 1, 4
+    leafindex._RUN_LEAVES, leafindex._FAN = 300, 4
     if len(sys.argv) > 1:
         from registry.storage import database
 

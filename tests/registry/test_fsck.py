@@ -296,8 +296,7 @@ INDEX_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", INDEX_DAMAGES)
 def test_damage_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    monkeypatch.setattr("registry.storage.leafindex._FEW", 100)
-    monkeypatch.setattr("registry.storage.leafindex._LARGE_COMMITS", 1)
+    monkeypatch.setattr("registry.storage.leafindex._RUN_LEAVES", 100)
     with _filled(tmp_path / "log") as log:
         log.tick()
     assert check(tmp_path / "log").findings == []

@@ -31,9 +31,7 @@ def commit(before: Frontier, rows: list[bytes]) -> Commit:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of 64 leaves, four of which make the next, in pages of a few rows."""
-    monkeypatch.setattr(leafindex, "_FEW", 64)
-    monkeypatch.setattr(leafindex, "_MANY", 256)
-    monkeypatch.setattr(leafindex, "_LARGE_COMMITS", 2)
+    monkeypatch.setattr(leafindex, "_RUN_LEAVES", 64)
     monkeypatch.setattr(leafindex, "_FAN", 4)
     monkeypatch.setattr(leafindex, "_PAGE_ROWS", 4)
     # Every filter is so small that it doubts, and has to be made larger on the way.
