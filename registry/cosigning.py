@@ -23,15 +23,16 @@ import httpx
 
 from registry.answers import PLAIN, AnswerUnfit, read_answer
 from registry.checkpoint import SignedCheckpoint
-from registry.entries import encode_time
 from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
 from registry.genesis import Genesis
 from registry.lines import encode_hash, parse_decimal
+from registry.members import encode_time
 from registry.note import Note, NoteSignature, VerifierKey
 
 log = logging.getLogger(__name__)
 
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
+_UNKNOWN: Final = 404
 _REFUSED: Final = 422
 MAX_NODE_ANSWER: Final = 64 * 1024  # a few signature lines, of up to 5 kB
 _RETRY_FIRST_S: Final = 0.05
@@ -65,7 +66,10 @@ class NodeLink(Protocol):
 
 @dataclass
 class NodeState:
-    """What the sequencer knows of one node."""
+    """What the sequencer knows of one node.
+
+    `refused`: it found the last checkpoint wrong. `unknown`: it does not follow this log.
+    """
 
     name: str
     keys: tuple[VerifierKey, ...]
@@ -73,6 +77,7 @@ class NodeState:
     cosigned_at: datetime | None = None
     error: str | None = None
     refused: bool = False
+    unknown: bool = False
     failures: int = 0
     retry_at: float = 0.0
     task: Future[None] | None = None
@@ -105,7 +110,7 @@ def exchange(
             return tuple(lines_of(node.name, node.keys, signed, body))
         said = body[:400].decode(errors="replace").strip()
         if status != 409:
-            node.refused = status == _REFUSED
+            node.refused, node.unknown = status == _REFUSED, status == _UNKNOWN
             raise CosignatureMissing(node=node.name, reason=f"HTTP {status}: {said}")
         try:
             node.size = parse_decimal(said)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -19,10 +20,10 @@ from typing import Any, Final
 from registry.chain import Chains, SequencerKeys
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.cosigning import Cosigning, NodeLink
-from registry.entries import encode_time
-from registry.errors import RegistryError
+from registry.errors import CheckpointRefused, RegistryError
 from registry.genesis import Genesis
 from registry.log import Log
+from registry.members import encode_time
 from registry.note import Note, VerifierKey
 from registry.outside import Outside, OutsidePolicies
 from registry.reader import ChainReader
@@ -99,6 +100,7 @@ class Sequencer:
                 published=lambda origin: self.chains.log(origin).published(),
                 log_keys=self._log_keys,
                 publish=self._publish,
+                publish_side=self._publish_side,
                 now=now,
             )
             if outside is not None
@@ -177,6 +179,10 @@ class Sequencer:
             whole = note.encode()
             self.genesis.policy.check(whole, origin=signed.origin)
             self.chains.main.publish(whole)
+
+    def _publish_side(self, origin: str, note: Note) -> None:
+        with suppress(CheckpointRefused):  # the chain has gone on meanwhile
+            self.chains.log(origin).publish(note.encode())
 
     def _log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
         if origin == self.genesis.origin:

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from registry.checkpoint import open_checkpoint
+from registry.entries import anchor_entry
 from registry.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner
 from registry.outside import OutsidePolicies
 from registry.policy import Policy
@@ -40,14 +41,16 @@ MIRRORS = (f"witness m {M.key.encode()} http://mirror.invalid/mirror",)
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sides_too: bool = False) -> None:
         self.chain = Consortium(folder)
         logs = {self.chain.genesis.origin: self.chain.genesis.log_keys}
         governance = self.chain.sequencer.chains.governance
         sides = {side.origin: side.log_keys for side in governance.chains.values()}
         self.witness_store = WitnessStore(folder / "w.sqlite")
         self.mirror_store = MirrorStore(folder / "copies.sqlite")
-        self.witness = Witness(self.witness_store, [W_ED, W_PQ], logs)
+        self.witness = Witness(
+            self.witness_store, [W_ED, W_PQ], {**logs, **sides} if sides_too else logs
+        )
         self.mirror = Mirror(self.mirror_store, [M], {**logs, **sides})
         self.up()
 
@@ -67,14 +70,16 @@ class World:
         self.chain.outside = OutsidePolicies(witnesses, mirrors, self.chain.transport)
         self.chain.restart_sequencer()
 
-    def published(self) -> bytes:
-        note = self.chain.sequencer.chains.main.published()
+    def published(self, origin: str | None = None) -> bytes:
+        chains = self.chain.sequencer.chains
+        note = chains.log(origin or self.chain.genesis.origin).published()
         assert note is not None
         return note
 
-    def lines(self, *signers: NoteSigner) -> int:
+    def lines(self, *signers: NoteSigner, origin: str | None = None) -> int:
         ids = {(signer.key.name, signer.key.id) for signer in signers}
-        return sum((s.name, s.key_id) in ids for s in Note.parse(self.published()).signatures)
+        note = Note.parse(self.published(origin))
+        return sum((s.name, s.key_id) in ids for s in note.signatures)
 
     def close(self) -> None:
         self.chain.close()
@@ -122,6 +127,35 @@ def test_witnesses_and_mirrors_are_attached(world: World) -> None:
         world.mirror.checkpoint(digest).body, genesis.origin, genesis.log_keys, [M.key]
     )
     assert copy.size == sequencer.chains.main.size
+
+
+def test_side_chains_are_witnessed_by_whoever_follows_them(tmp_path: Path) -> None:
+    world = World(tmp_path, sides_too=True)
+    try:
+        world.ask(policy(*WITNESSES), policy(*MIRRORS))
+        origin = world.chain.genesis.identity_origin
+        issuer = world.chain.add_issuer()
+        sequencer = world.chain.sequencer
+        for number in range(2):
+            anchor = anchor_entry(issuer.did, sha256(b"%d" % number).digest())
+            world.chain.client.submit(origin, [anchor], issuer.key, issuer.key_url)
+
+            def done() -> bool:
+                sequencer.step()
+                return world.lines(W_ED, W_PQ, M, origin=origin) == 3
+
+            wait_for(done)
+        keys = sequencer.chains.governance.chains[origin].log_keys
+        witnessed = open_checkpoint(
+            world.published(origin), origin, keys, [W_ED.key, W_PQ.key, M.key]
+        )
+        assert witnessed.size == sequencer.chains.log(origin).size == 4
+        assert witnessed.cosignatures.keys() == {W_ED.key, W_PQ.key, M.key}
+        assert world.witness_store.cosigned(origin).size == 4
+        sizes = [one["chains"][origin] for one in sequencer.status()["outside"]]
+        assert sizes == [4, 4]
+    finally:
+        world.close()
 
 
 def test_who_is_down_is_no_obstacle(world: World) -> None:
