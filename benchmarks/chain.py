@@ -29,7 +29,8 @@ import httpx
 from benchmarks.chain_stage import FOLDER, ISSUER, KEY_URL, NODES, Network, describe_disk, start
 from benchmarks.load import post, write_requests
 from credentials.keys import PrivateKey
-from registry.entries import Entry, encode_digest, parse_entry
+from registry.entries import Entry, parse_entry
+from registry.members import encode_digest
 from registry.proofs import TlogProof
 from registry.submission import CONTENT_TYPE, seal
 

@@ -27,9 +27,10 @@ from typing import Any
 
 from benchmarks.chain_stage import FOLDER, describe_disk
 from credentials.keys import PrivateKey
-from registry.entries import Entry, encode_digest, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.fsck import check_log
 from registry.log import Log
+from registry.members import encode_digest
 from registry.merkle import leaf_hash, root_of, verify_inclusion
 from registry.note import NoteSigner
 from registry.submission import seal

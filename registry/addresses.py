@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from registry.cosigning import HttpNode, NodeLink
-from registry.entries import is_url
 from registry.errors import FileUnreadable, NodeAddress
 from registry.genesis import Genesis
+from registry.members import is_url
 from schemas.durable import replace_file
 
 FILE: Final = "nodes.json"

@@ -14,9 +14,10 @@ from fastapi.responses import JSONResponse
 
 from credentials.dids import key_url
 from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import Entry, encode_digest, make_entry, parse_entry
+from registry.entries import Entry, make_entry, parse_entry
 from registry.governance import lists_digest
 from registry.lines import encode_hash
+from registry.members import encode_digest
 from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
 from registry.note import Note, NoteSigner, VerifierKey
 from registry.simulator import SEQUENCER, Consortium, Party, Wire, node_url

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from registry.entries import encode_time
+from registry.members import encode_time
 from schemas.errors import ExitCode
 
 DEFAULT_STALL_S: Final = 300

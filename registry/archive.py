@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from registry.entries import Entry, decode_digest, document_digest, is_digest, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.errors import (
     ArchiveForged,
     ArchiveMalformed,
@@ -51,6 +51,7 @@ from registry.limits import (
     MAX_TLOG_PROOF_BYTES,
 )
 from registry.lines import encode_hash, parse_hash
+from registry.members import decode_digest, document_digest, is_digest
 from registry.merkle import Frontier, complete_subtrees, inclusion_proof, leaf_hash
 from registry.policy import CosignedCheckpoint
 from registry.proofs import TlogProof

@@ -7,15 +7,15 @@ start rebuilds it. It decides nothing; nodes and bundles check what is made of i
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from registry.entries import GOVERNANCE_KINDS, Entry, decode_time, encode_time, parse_entry
-from registry.errors import StoreFailed, StoreFull, StoreLocked
+from registry.entries import Entry, parse_entry
+from registry.kinds import GOVERNANCE_KINDS
+from registry.members import decode_time, encode_time
+from registry.storage.sqlitefile import SqliteFile
 from registry.view import LogView
 
 FILE: Final = "catalogue.sqlite"
@@ -44,140 +44,87 @@ class Catalogue:
     """The look-up tables of one registry. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
-        self._name = FILE
-        self._lock = threading.RLock()
-        with self._translated():
-            self._db = sqlite3.connect(
-                folder / FILE, timeout=2, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # it can be rebuilt
-            self._db.executescript(_SCHEMA)
+        # It can be rebuilt.
+        self._file = SqliteFile(folder / FILE, _SCHEMA, synchronous="NORMAL")
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text:
-                raise StoreLocked(store=self._name) from error
-            if "full" in text:
-                raise StoreFull(store=self._name) from error
-            raise StoreFailed(store=self._name, reason="SQLite reports an error") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreFailed(store=self._name, reason="the file is damaged") from error
+        self._file.close()
 
     def scanned(self, origin: str) -> int:
         """How many entries of the chain were read."""
-        with self._lock, self._translated():
-            row = self._db.execute(
-                "SELECT scanned FROM cursors WHERE origin = ?", (origin,)
-            ).fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT scanned FROM cursors WHERE origin = ?", (origin,)).fetchone()
         return int(row[0]) if row else 0
 
     def catch_up(self, view: LogView, size: int) -> list[tuple[int, Entry]]:
         """Read entries up to `size` of the chain. Returns the new governance entries."""
         origin = view.origin
         found: list[tuple[int, Entry]] = []
-        with self._lock:
-            position = self.scanned(origin)
-            while position < size:
-                end = min(size, position + _PAGE)
-                with self._translated():
-                    self._db.execute("BEGIN IMMEDIATE")
-                    try:
-                        self._scan(origin, position, view.iterate(position, end), end, found)
-                        self._db.execute("COMMIT")
-                    except BaseException:
-                        if self._db.in_transaction:
-                            self._db.execute("ROLLBACK")
-                        raise
-                position = end
+        while (start := self.scanned(origin)) < size:
+            end = min(size, start + _PAGE)
+            # Read and parsed before the file is taken: whoever looks something up does not wait.
+            entries = [
+                (index, parse_entry(raw))
+                for index, raw in enumerate(view.iterate(start, end), start)
+                # By far the most, and nothing to look up in them.
+                if not (b'"kind":"anchor"' in raw or b'"kind":"access"' in raw)
+            ]
+            if self.take(origin, start, end, entries):  # else another thread has read them
+                found += ((at, entry) for at, entry in entries if entry.kind in GOVERNANCE_KINDS)
         return found
-
-    def _scan(
-        self,
-        origin: str,
-        start: int,
-        rows: Iterator[bytes],
-        end: int,
-        found: list[tuple[int, Entry]],
-    ) -> None:
-        entries = (
-            (index, parse_entry(raw))
-            for index, raw in enumerate(rows, start)
-            # By far the most, and nothing to look up in them.
-            if not (b'"kind":"anchor"' in raw or b'"kind":"access"' in raw)
-        )
-        self._take(origin, entries, end, found)
 
     def take(self, origin: str, start: int, end: int, entries: Sequence[tuple[int, Entry]]) -> bool:
         """Take in [start, end) of a chain, of which `entries` are all but `PASSED_OVER` kinds.
 
         For whoever has parsed them anyway; False when the catalogue does not stand at `start`.
         """
-        with self._lock, self._translated():
+        with self._file.transaction() as db:
             if self.scanned(origin) != start:
                 return False
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._take(origin, entries, end, [])
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+            self._take(db, origin, entries, end)
         return True
 
     def _take(
         self,
+        db: sqlite3.Connection,
         origin: str,
         entries: Iterable[tuple[int, Entry]],
         end: int,
-        found: list[tuple[int, Entry]],
     ) -> None:
         sealed = self.sealed(origin)
         for index, entry in entries:
             raw = entry.raw
             if entry.kind in GOVERNANCE_KINDS:
-                self._db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (index, raw))
-                found.append((index, entry))
+                db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (index, raw))
             elif entry.kind == "checkpoint":
-                self._db.execute(
+                db.execute(
                     "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)",
                     (index, entry["origin"], entry["size"], raw),
                 )
             elif entry.kind == "status":
-                self._db.execute(
+                db.execute(
                     "INSERT OR REPLACE INTO status VALUES (?, ?, ?, ?, ?)",
                     (origin, index, entry["list"], entry["digest"], raw),
                 )
             elif entry.kind == "seal":
                 moment = decode_time(entry["time"])
                 sealed = moment if sealed is None else max(sealed, moment)
-        self._db.execute(
+        db.execute(
             "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)",
             (origin, end, encode_time(sealed) if sealed else None),
         )
 
     def sealed(self, origin: str) -> datetime | None:
         """The latest time of a seal that was read."""
-        with self._lock, self._translated():
-            row = self._db.execute(
-                "SELECT sealed FROM cursors WHERE origin = ?", (origin,)
-            ).fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT sealed FROM cursors WHERE origin = ?", (origin,)).fetchone()
         return decode_time(row[0]) if row and row[0] else None
 
     def rules(self, below: int, start: int = 0) -> list[tuple[int, Entry]]:
         """Governance entries [start, below) of the main chain, in order."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT idx, data FROM rules WHERE idx >= ? AND idx < ? ORDER BY idx",
                 (start, below),
             ).fetchall()
@@ -189,16 +136,14 @@ class Catalogue:
         clause: list[str] = []
         if origin is not None:
             query, clause = query + " AND origin = ?", [origin]
-        with self._lock, self._translated():
-            row = self._db.execute(
-                query + " ORDER BY idx DESC LIMIT 1", (*values, *clause)
-            ).fetchone()
+        with self._file.reading() as db:
+            row = db.execute(query + " ORDER BY idx DESC LIMIT 1", (*values, *clause)).fetchone()
         return (row[0], parse_entry(row[1])) if row else None
 
     def covering(self, origin: str, index: int, below: int) -> tuple[int, Entry] | None:
         """The first checkpoint entry of a side chain that covers its entry `index`."""
-        with self._lock, self._translated():
-            row = self._db.execute(
+        with self._file.reading() as db:
+            row = db.execute(
                 "SELECT idx, data FROM checkpoints WHERE origin = ? AND size > ? AND idx < ? "
                 "ORDER BY idx LIMIT 1",
                 (origin, index, below),
@@ -208,8 +153,8 @@ class Catalogue:
     def blocks(self, limit: int, before: int | None = None) -> list[tuple[int, Entry]]:
         """Checkpoint entries, newest first."""
         end = 2**62 if before is None else before
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT idx, data FROM checkpoints WHERE idx < ? ORDER BY idx DESC LIMIT ?",
                 (end, limit),
             ).fetchall()
@@ -217,8 +162,8 @@ class Catalogue:
 
     def lists(self, origin: str, below: int) -> dict[str, tuple[int, Entry]]:
         """The newest status entry of each list among the chain's first `below` entries."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT url, max(idx), data FROM status WHERE origin = ? AND idx < ? GROUP BY url",
                 (origin, below),
             ).fetchall()
@@ -226,16 +171,14 @@ class Catalogue:
 
     def digests(self, origin: str) -> list[str]:
         """The digests that status entries of the chain name."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT DISTINCT digest FROM status WHERE origin = ?", (origin,)
             ).fetchall()
         return [str(row[0]) for row in rows]
 
     def has_digest(self, digest: str) -> bool:
         """Whether a status entry names this digest."""
-        with self._lock, self._translated():
-            row = self._db.execute(
-                "SELECT 1 FROM status WHERE digest = ? LIMIT 1", (digest,)
-            ).fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT 1 FROM status WHERE digest = ? LIMIT 1", (digest,)).fetchone()
         return row is not None

@@ -19,7 +19,7 @@ from credentials.keys import PrivateKey
 from registry.catalogue import Catalogue
 from registry.documents import Documents
 from registry.door import Added, Door, ForwardClock, append
-from registry.entries import Entry, encode_digest, make_entry
+from registry.entries import Entry, make_entry
 from registry.errors import (
     ChainInvalid,
     KeyMissing,
@@ -34,6 +34,7 @@ from registry.following import Progress
 from registry.genesis import GENESIS_FILE, Genesis
 from registry.governance import Governance, lists_digest
 from registry.log import Log
+from registry.members import encode_digest
 from registry.note import ED25519, ML_DSA_44, NoteSigner, VerifierKey
 from registry.records import SideChain
 from registry.storage.places import CHAINS, Places

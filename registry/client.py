@@ -27,7 +27,7 @@ import rfc8785
 
 from credentials.keys import Signer
 from registry.answers import PLAIN, AnswerUnfit, read_answer
-from registry.entries import Entry, decode_digest, document_digest, is_origin, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.errors import (
     ChainClosed,
     EntriesDuplicate,
@@ -40,6 +40,7 @@ from registry.errors import (
     TileMissing,
 )
 from registry.genesis import Genesis
+from registry.members import decode_digest, document_digest, is_origin
 from registry.policy import CosignedCheckpoint
 from registry.proofs import TlogProof
 from registry.remote import TileCache, remote_view

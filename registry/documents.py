@@ -17,9 +17,9 @@ import rfc8785
 from credentials.errors import CredentialError
 from credentials.proofs import verify_proof
 from registry.catalogue import Catalogue
-from registry.entries import document_digest, is_digest
 from registry.errors import EntryMalformed, NotPermitted, SubmissionMalformed
 from registry.governance import Governance
+from registry.members import document_digest, is_digest
 from registry.storage import Tiles
 from registry.trust.load import MAX_LIST_BYTES
 

@@ -29,7 +29,7 @@ from functools import partial
 from typing import Final
 
 from registry.catalogue import Catalogue
-from registry.entries import Entry, encode_time
+from registry.entries import Entry
 from registry.errors import (
     ChainClosed,
     LogBusy,
@@ -43,6 +43,7 @@ from registry.following import SEAL_TOLERANCE, Progress, check_follows
 from registry.genesis import Genesis
 from registry.governance import Governance
 from registry.log import Log, Sequenced
+from registry.members import encode_time
 from registry.submission import Submission
 
 DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import decode_digest, parse_entry
+from registry.entries import parse_entry
 from registry.errors import EvidenceInvalid, RegistryError
 from registry.genesis import Genesis
 from registry.lines import encode_hash, parse_hash
+from registry.members import decode_digest
 from registry.merkle import EMPTY_ROOT, HashReader, complete_subtrees, node_hash
 from registry.note import VerifierKey
 from registry.proofs import TlogProof

@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from registry.entries import Entry, decode_digest, encode_time, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.errors import ChainInvalid, RegistryError
 from registry.genesis import Genesis
 from registry.governance import Governance, lists_digest
 from registry.limits import MAX_BATCH_ENTRIES
+from registry.members import decode_digest, encode_time
 from registry.merkle import Frontier
 from registry.submission import Submission
 

@@ -13,8 +13,9 @@ from credentials.dids import did_key
 from credentials.keys import PrivateKey
 from registry.chain import ML_DSA_SUFFIX, SequencerKeys, create_chains, log_keys
 from registry.contracts import LIBRARY, library_text
-from registry.entries import Entry, Purpose, make_entry
+from registry.entries import Entry, make_entry
 from registry.genesis import Genesis, GenesisNode
+from registry.members import Purpose
 from registry.storage.places import Places
 from schemas.digests import digest_multibase
 from schemas.scenario import Scenario, all_scenarios

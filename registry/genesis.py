@@ -15,9 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from registry.entries import Entry, decode_time, encode_time, make_entry, parse_entry
+from registry.entries import Entry, make_entry, parse_entry
 from registry.errors import EntryMalformed, GenesisInvalid
 from registry.limits import MAX_GENESIS_BYTES
+from registry.members import decode_time, encode_time
 from registry.note import VerifierKey
 from registry.policy import Policy
 

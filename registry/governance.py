@@ -32,16 +32,11 @@ from credentials.dids import (
 )
 from credentials.errors import DidUnknown
 from registry.contracts import ContractBook
-from registry.entries import (
-    GOVERNANCE_KINDS,
-    KINDS,
-    Entry,
-    Purpose,
-    decode_time,
-    document_digest,
-)
+from registry.entries import Entry
 from registry.errors import ChainClosed, ChainInvalid, NotPermitted
 from registry.genesis import Genesis
+from registry.kinds import GOVERNANCE_KINDS, KINDS
+from registry.members import Purpose, decode_time, document_digest
 from registry.note import VerifierKey
 from registry.questions import Asker
 from registry.records import (

@@ -40,7 +40,7 @@ from registry.alarms import (
 from registry.alarms import marked as _
 from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.door import DOOR_TOLERANCE
-from registry.entries import Entry, decode_digest, decode_time, encode_time, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.errors import (
     ChainInvalid,
     ConsistencyInvalid,
@@ -54,6 +54,7 @@ from registry.errors import (
 from registry.evidence import Fork, Statement, committed, parts, roots
 from registry.genesis import Genesis
 from registry.limits import MAX_TLOG_PROOF_BYTES
+from registry.members import decode_digest, decode_time, encode_time
 from registry.merkle import (
     Frontier,
     consistency_proof,

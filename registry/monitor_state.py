@@ -17,11 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from registry.entries import decode_time, encode_time
 from registry.errors import ChainInvalid, StoreFailed, WatchDamaged, WatchForeign
 from registry.evidence import Fork, Statement
 from registry.genesis import Genesis
 from registry.lines import encode_hash, parse_hash
+from registry.members import decode_time, encode_time
 from registry.storage.lock import FolderLock
 from schemas.durable import replace_file
 

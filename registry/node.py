@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
-from registry.entries import encode_time
 from registry.errors import (
     ChainInvalid,
     ConsistencyInvalid,
@@ -38,6 +37,7 @@ from registry.errors import (
 )
 from registry.following import Read
 from registry.genesis import Genesis
+from registry.members import encode_time
 from registry.merkle import consistency_proof
 from registry.mirror import Mirror, Waypoint
 from registry.note import NoteSigner

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import document_digest
 from registry.errors import (
     BundleMalformed,
     EntryCorrupt,
@@ -29,6 +28,7 @@ from registry.errors import (
 from registry.fsck import Damage, Report, mark
 from registry.genesis import Genesis
 from registry.limits import HASH_BYTES
+from registry.members import document_digest
 from registry.merkle import Frontier, leaf_hash
 from registry.node_store import MIRROR_FILE
 from registry.note import Note

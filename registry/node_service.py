@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from registry.catalogue import FILE as CATALOGUE
 from registry.catching_up import CatchingUp
 from registry.checkpoint import open_checkpoint
-from registry.entries import encode_time
 from registry.errors import RegistryError, RegistryUnreachable, StoreFailed
 from registry.genesis import Genesis
+from registry.members import encode_time
 from registry.node import Node
 from registry.node_api import build_node_app
 from registry.node_store import MIRROR_FILE, read_cosigned

@@ -20,25 +20,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from registry.entries import Entry, decode_time, encode_time
+from registry.entries import Entry
 from registry.errors import (
     BundleMalformed,
     ChainInvalid,
     EntryCorrupt,
-    StoreCorrupt,
     StoreFailed,
     StoreForeign,
-    StoreFull,
-    StoreLocked,
     StoreVersion,
     TileMissing,
 )
 from registry.following import Progress
 from registry.limits import HASH_BYTES
+from registry.members import decode_time, encode_time
 from registry.merkle import EMPTY_ROOT, Frontier
 from registry.refusals import REFUSALS, Refusal, looking, refusal_of
 from registry.storage import Block
 from registry.storage.lock import FolderLock
+from registry.storage.sqlitefile import named_errors
 from registry.tiles import WIDTH, Tile, TileStack, bundle_of, decode_bundle, encode_bundle
 from registry.view import LogView, load_edge
 from registry.witness import Cosigned
@@ -206,17 +205,8 @@ class NodeStore:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """SQLite's errors as ours, for whoever writes within a transaction of his own."""
-        try:
+        with named_errors(self.name, self._path.parent):
             yield
-        except sqlite3.Error as error:
-            kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise StoreLocked(store=self.name) from error
-            if kind == sqlite3.SQLITE_FULL:
-                raise StoreFull(store=self.name) from error
-            if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise StoreCorrupt(store=self.name, reason="the file is damaged") from error
-            raise StoreFailed(store=self.name, reason="SQLite reports an error") from error
 
     @property
     def _writer(self) -> sqlite3.Connection:

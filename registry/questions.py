@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from registry.contracts.engine import Decision, Engine, Party, Request
-from registry.entries import KINDS, Entry
+from registry.entries import Entry
+from registry.kinds import KINDS
 from registry.records import Accreditation, Entitlement
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import Any, Final
 import httpx
 
 from registry.answers import PLAIN, AnswerUnfit, read_answer
-from registry.entries import is_url
 from registry.errors import RegistryError, RegistryUnreachable
 from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_NOTE_BYTES
+from registry.members import is_url
 from registry.tiles import WIDTH, Tile, decode_bundle, parse_tile, width_at
 from registry.trust.load import MAX_LIST_BYTES
 from registry.witness import origin_hash

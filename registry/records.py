@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from registry.entries import Purpose, decode_time
+from registry.members import Purpose, decode_time
 from registry.note import VerifierKey
 
 

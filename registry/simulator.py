@@ -35,9 +35,10 @@ from registry.catching_up import CatchingUp
 from registry.chain import ML_DSA_SUFFIX
 from registry.client import Receipt, RegistryClient
 from registry.cosigning import HttpNode, NodeLink
-from registry.entries import Entry, encode_time, make_entry
+from registry.entries import Entry, make_entry
 from registry.founding import FoundingKeys, found_network
 from registry.genesis import GenesisNode
+from registry.members import encode_time
 from registry.node import Node
 from registry.node_api import build_node_app
 from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner

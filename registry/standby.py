@@ -17,7 +17,6 @@ from fastapi.responses import JSONResponse
 
 from registry.catalogue import Catalogue
 from registry.documents import read_document
-from registry.entries import encode_time
 from registry.errors import (
     StandingBy,
     StoreBehind,
@@ -28,6 +27,7 @@ from registry.errors import (
 )
 from registry.explorer import add_explorer_routes
 from registry.genesis import Genesis
+from registry.members import encode_time
 from registry.reader import ChainReader
 from registry.reader_api import FRESH, add_error_answers, add_reader_routes
 from registry.storage import Store

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeGuard
 import httpx
 
 from registry.client import Cosigned, RegistryClient
-from registry.entries import encode_time, is_url
 from registry.errors import EntryUnknown, RegistryError, RegistryUnreachable
 from registry.genesis import Genesis
+from registry.members import encode_time, is_url
 from registry.reading import HttpSource
 from schemas.errors import printable
 

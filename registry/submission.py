@@ -22,17 +22,10 @@ import rfc8785
 from credentials.dids import ASSERTION, Resolver
 from credentials.errors import CredentialError
 from credentials.keys import Signer
-from registry.entries import (
-    Entry,
-    decode_digest,
-    decode_time,
-    encode_digest,
-    encode_time,
-    make_entry,
-    parse_entry,
-)
+from registry.entries import Entry, make_entry, parse_entry
 from registry.errors import SealInvalid, SubmissionMalformed
 from registry.limits import MAX_BATCH_ENTRIES, MAX_ENTRY_BYTES
+from registry.members import decode_digest, decode_time, encode_digest, encode_time
 from registry.merkle import root_of
 
 SEAL_PREFIX: Final = b"zhenglian/seal/v1\x00"

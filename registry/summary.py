@@ -14,13 +14,15 @@ import re
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from registry.entries import GOVERNANCE_KINDS, Entry, parse_entry
-from registry.errors import RegistryError, StoreFailed, StoreFull, StoreLocked
+from registry.entries import Entry, parse_entry
+from registry.errors import RegistryError
+from registry.kinds import GOVERNANCE_KINDS
+from registry.storage.sqlitefile import SqliteFile
 from registry.view import LogView
 
 FILE: Final = "summary.sqlite"
@@ -55,51 +57,27 @@ class Summary:
 
     def __init__(self, folder: Path | None = None) -> None:
         """In a file of `folder`, or in memory."""
-        self._lock = threading.RLock()
-        target = ":memory:" if folder is None else str(folder / FILE)
-        with self._translated():
-            self._db = sqlite3.connect(
-                target, timeout=2, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = OFF")  # it can be made again
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        path = None if folder is None else folder / FILE
+        # It can be made again.
+        self._file = SqliteFile(path, "", synchronous="OFF", name=FILE)
+        with self._file.reading() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, _FORMAT):
-                self._clear()
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"PRAGMA user_version = {_FORMAT}")
+                for table in ("cursors", "counts", "rules", "digests"):
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version = {_FORMAT}")
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text:
-                raise StoreLocked(store=FILE) from error
-            if "full" in text:
-                raise StoreFull(store=FILE) from error
-            raise StoreFailed(store=FILE, reason="SQLite reports an error") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreFailed(store=FILE, reason="the file is damaged") from error
-
-    def _clear(self) -> None:
-        for table in ("cursors", "counts", "rules", "digests"):
-            self._db.execute(f"DROP TABLE IF EXISTS {table}")
+        self._file.close()
 
     # Counting
 
     def scanned(self, origin: str) -> int:
         """How many entries of the chain were counted: up to its last whole submission."""
-        with self._lock, self._translated():
-            row = self._db.execute(
-                "SELECT scanned FROM cursors WHERE origin = ?", (origin,)
-            ).fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT scanned FROM cursors WHERE origin = ?", (origin,)).fetchone()
         return int(row[0]) if row else 0
 
     def catch_up(self, view: LogView, size: int | None = None, *, pages: int | None = None) -> bool:
@@ -119,8 +97,8 @@ class Summary:
         return True
 
     def _check_same(self, view: LogView) -> None:
-        with self._lock, self._translated():
-            row = self._db.execute(
+        with self._file.transaction() as db:
+            row = db.execute(
                 "SELECT scanned, root FROM cursors WHERE origin = ?", (view.origin,)
             ).fetchone()
             if row is None:
@@ -128,11 +106,11 @@ class Summary:
             scanned, root = int(row[0]), bytes(row[1])
             if scanned <= view.size and view.root_at(scanned) == root:
                 return
-            self._db.execute("DELETE FROM cursors WHERE origin = ?", (view.origin,))
-            self._db.execute("DELETE FROM counts WHERE origin = ?", (view.origin,))
-            self._db.execute("DELETE FROM digests WHERE origin = ?", (view.origin,))
+            db.execute("DELETE FROM cursors WHERE origin = ?", (view.origin,))
+            db.execute("DELETE FROM counts WHERE origin = ?", (view.origin,))
+            db.execute("DELETE FROM digests WHERE origin = ?", (view.origin,))
             if view.origin.endswith("/main"):
-                self._db.execute("DELETE FROM rules")
+                db.execute("DELETE FROM rules")
 
     def _scan(self, view: LogView, start: int, end: int) -> bool:
         """Count the whole submissions in [start, end); False when there is none."""
@@ -164,44 +142,23 @@ class Summary:
             return False
         root = view.root_at(position)
         origin = view.origin
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(
-                    "INSERT INTO counts VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-                    [(origin, day, kind, count) for (day, kind), count in counts.items()],
-                )
-                for index, entry in found:
-                    self._keep(origin, index, entry)
-                self._db.execute(
-                    "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (origin, position, root)
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._file.transaction() as db:
+            db.executemany(
+                "INSERT INTO counts VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [(origin, day, kind, count) for (day, kind), count in counts.items()],
+            )
+            for index, entry in found:
+                _keep(db, origin, index, entry)
+            db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (origin, position, root))
         return True
-
-    def _keep(self, origin: str, index: int, entry: Entry) -> None:
-        if entry.kind in GOVERNANCE_KINDS:
-            self._db.execute(
-                "INSERT OR REPLACE INTO rules VALUES (?, ?, ?)", (index, entry.kind, entry.raw)
-            )
-        digest = entry.body.get("digest")
-        if isinstance(digest, str):
-            self._db.execute(
-                "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)",
-                (digest, origin, index, entry.kind),
-            )
 
     # Reading
 
     def counts(self, since: str = "") -> list[dict[str, Any]]:
         """Entries by chain, day and kind from the day `since` on, oldest first."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT origin, day, kind, count FROM counts WHERE day >= ? "
                 "ORDER BY day, origin, kind",
                 (since,),
@@ -213,8 +170,8 @@ class Summary:
 
     def totals(self) -> list[dict[str, Any]]:
         """Entries by chain and kind."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT origin, kind, sum(count), min(day), max(day) FROM counts "
                 "GROUP BY origin, kind ORDER BY origin, kind"
             ).fetchall()
@@ -225,8 +182,8 @@ class Summary:
 
     def rules(self, after: int = -1, limit: int = MAX_PAGE) -> list[tuple[int, str]]:
         """The main chain's rules behind index `after`, as (index, text of the entry)."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT idx, data FROM rules WHERE idx > ? ORDER BY idx LIMIT ?",
                 (after, min(limit, MAX_PAGE)),
             ).fetchall()
@@ -234,13 +191,24 @@ class Summary:
 
     def find(self, digest: str) -> list[dict[str, Any]]:
         """The entries that name a digest, newest first."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT origin, idx, kind FROM digests WHERE digest = ? "
                 "ORDER BY idx DESC LIMIT 100",
                 (digest,),
             ).fetchall()
         return [{"origin": origin, "index": index, "kind": kind} for origin, index, kind in rows]
+
+
+def _keep(db: sqlite3.Connection, origin: str, index: int, entry: Entry) -> None:
+    if entry.kind in GOVERNANCE_KINDS:
+        db.execute("INSERT OR REPLACE INTO rules VALUES (?, ?, ?)", (index, entry.kind, entry.raw))
+    digest = entry.body.get("digest")
+    if isinstance(digest, str):
+        db.execute(
+            "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)",
+            (digest, origin, index, entry.kind),
+        )
 
 
 def _day(raw: bytes) -> str:

@@ -7,8 +7,6 @@ state between "stored" and "not stored", and a mirror that is killed goes on whe
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from registry.entries import encode_time
-from registry.errors import StoreFailed, StoreFull, StoreLocked
 from registry.limits import HASH_BYTES
+from registry.members import encode_time
 from registry.merkle import EMPTY_ROOT
+from registry.storage.sqlitefile import SqliteFile
 from registry.tiles import WIDTH, Tile
 from registry.witness import Cosigned
 
@@ -60,59 +58,23 @@ class MirrorStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create it. Raises StoreLocked, StoreFull, StoreFailed."""
-        self._name = path.name
-        self._lock = threading.RLock()
-        with self._translated():
-            self._db = sqlite3.connect(
-                path, timeout=2, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        self._file = SqliteFile(path, _SCHEMA, exclusive=True)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text:
-                raise StoreLocked(store=self._name) from error
-            if "full" in text:
-                raise StoreFull(store=self._name) from error
-            raise StoreFailed(store=self._name, reason="SQLite reports an error") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreFailed(store=self._name, reason="the file is damaged") from error
+        self._file.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when it ends; one at a time."""
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._translated():
-            yield self._db
+        with self._file.transaction():
+            yield
 
     # Pending checkpoints
 
     def cosigned(self, origin: str) -> Cosigned:
         """The pending checkpoint of a log; of size 0 before the first."""
-        with self._reading() as db:
+        with self._file.reading() as db:
             row = db.execute(
                 "SELECT size, root, note, time FROM pending WHERE origin = ? "
                 "ORDER BY size DESC LIMIT 1",
@@ -122,15 +84,15 @@ class MirrorStore:
 
     def cosign(self, origin: str, old: Cosigned, new: Cosigned) -> bool:
         """Move the pending checkpoint from exactly `old` to `new`, durably; else False."""
-        with self.transaction():
+        with self._file.transaction() as db:
             now = self.cosigned(origin)
             if (now.size, now.root, bool(now.note)) != (old.size, old.root, bool(old.note)):
                 return False
-            self._db.execute(
+            db.execute(
                 "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?)",
                 (origin, new.size, new.root, new.note, new.time),
             )
-            self._db.execute(
+            db.execute(
                 "DELETE FROM pending WHERE origin = ? AND size NOT IN (SELECT size FROM pending "
                 "WHERE origin = ? ORDER BY size DESC LIMIT ?)",
                 (origin, origin, MAX_PENDING),
@@ -139,7 +101,7 @@ class MirrorStore:
 
     def pending_at(self, origin: str, size: int) -> Cosigned | None:
         """The pending checkpoint of this size, if it is still known."""
-        with self._reading() as db:
+        with self._file.reading() as db:
             row = db.execute(
                 "SELECT size, root, note, time FROM pending WHERE origin = ? AND size = ?",
                 (origin, size),
@@ -148,12 +110,12 @@ class MirrorStore:
 
     def record_refusal(self, time: datetime, reason: str, note: bytes) -> None:
         """Keep a checkpoint that its log signed and that was refused: it may be evidence."""
-        with self.transaction():
-            self._db.execute(
+        with self._file.transaction() as db:
+            db.execute(
                 "INSERT INTO refusals (time, reason, note) VALUES (?, ?, ?)",
                 (encode_time(time), reason, note),
             )
-            self._db.execute(
+            db.execute(
                 "DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?",
                 (_MAX_REFUSALS,),
             )
@@ -162,22 +124,22 @@ class MirrorStore:
 
     def next(self, origin: str) -> int:
         """The index of the first entry that is not stored."""
-        with self._reading() as db:
+        with self._file.reading() as db:
             row = db.execute("SELECT next FROM stored WHERE origin = ?", (origin,)).fetchone()
         return int(row[0]) if row else 0
 
     def save(self, origin: str, index: int, bundle: bytes, leaves: bytes) -> None:
         """Keep a bundle and its leaf hashes, unless as much of it is there; moves `next`."""
-        with self.transaction():
+        with self._file.transaction() as db:
             held = self.widest(origin, Tile(0, index))
             if held is None or len(held) < len(leaves):
                 for level, data in ((0, leaves), (Tile.ENTRIES, bundle)):
-                    self._db.execute(
+                    db.execute(
                         "INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)",
                         (origin, level, index, data),
                     )
             end = index * WIDTH + len(leaves) // HASH_BYTES
-            self._db.execute(
+            db.execute(
                 "INSERT INTO stored VALUES (?, ?) "
                 "ON CONFLICT (origin) DO UPDATE SET next = max(next, excluded.next)",
                 (origin, end),
@@ -185,7 +147,7 @@ class MirrorStore:
 
     def widest(self, origin: str, tile: Tile) -> bytes | None:
         """The widest version of a tile or bundle that is kept."""
-        with self._reading() as db:
+        with self._file.reading() as db:
             row = db.execute(
                 "SELECT data FROM tiles WHERE origin = ? AND level = ? AND idx = ?",
                 (origin, tile.level, tile.index),
@@ -196,7 +158,7 @@ class MirrorStore:
 
     def mirrored(self, origin: str) -> Mirrored:
         """The mirror checkpoint of a log; of size 0 before the first."""
-        with self._reading() as db:
+        with self._file.reading() as db:
             row = db.execute(
                 "SELECT size, root, note FROM mirrored WHERE origin = ?", (origin,)
             ).fetchone()
@@ -207,15 +169,15 @@ class MirrorStore:
 
         Durable when it returns; False when it stayed where it was.
         """
-        with self.transaction():
+        with self._file.transaction() as db:
             if self.mirrored(origin).size > new.size:
                 return False
             for tile, data in tiles:
-                self._db.execute(
+                db.execute(
                     "INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)",
                     (origin, tile.level, tile.index, data),
                 )
-            self._db.execute(
+            db.execute(
                 "INSERT OR REPLACE INTO mirrored VALUES (?, ?, ?, ?)",
                 (origin, new.size, new.root, new.note),
             )

@@ -7,16 +7,12 @@ process on it could make one witness cosign two trees. Thread-safe.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from registry.entries import encode_time
-from registry.errors import StoreFailed, StoreFull, StoreLocked
+from registry.members import encode_time
+from registry.storage.sqlitefile import SqliteFile
 from registry.witness import Cosigned
 
 WITNESS_FILE: Final = "witness.sqlite"
@@ -37,67 +33,31 @@ class WitnessStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create it. Raises StoreLocked, StoreFull, StoreFailed."""
-        self._name = path.name
-        self._lock = threading.Lock()
-        with self._translated():
-            self._db = sqlite3.connect(
-                path, timeout=2, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        self._file = SqliteFile(path, _SCHEMA, exclusive=True)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "locked" in text:
-                raise StoreLocked(store=self._name) from error
-            if "full" in text:
-                raise StoreFull(store=self._name) from error
-            raise StoreFailed(store=self._name, reason="SQLite reports an error") from error
-        except sqlite3.DatabaseError as error:
-            raise StoreFailed(store=self._name, reason="the file is damaged") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        self._file.close()
 
     def cosigned(self, origin: str) -> Cosigned:
         """The latest cosigned checkpoint of a log; of size 0 before the first."""
-        with self._lock, self._translated():
-            row = self._db.execute(
+        with self._file.reading() as db:
+            row = db.execute(
                 "SELECT size, root, note, time FROM cosigned WHERE origin = ?", (origin,)
             ).fetchone()
         return Cosigned(*row) if row else Cosigned()
 
     def cosign(self, origin: str, old: Cosigned, new: Cosigned) -> bool:
         """Move the record from exactly `old` to `new`, durably; False when it is elsewhere."""
-        with self._transaction():
+        with self._file.transaction() as db:
             if old.note:
-                moved = self._db.execute(
+                moved = db.execute(
                     "UPDATE cosigned SET size = ?, root = ?, note = ?, time = ? "
                     "WHERE origin = ? AND size = ? AND root = ?",
                     (new.size, new.root, new.note, new.time, origin, old.size, old.root),
                 )
             else:
-                moved = self._db.execute(
+                moved = db.execute(
                     "INSERT OR IGNORE INTO cosigned VALUES (?, ?, ?, ?, ?)",
                     (origin, new.size, new.root, new.note, new.time),
                 )
@@ -105,20 +65,20 @@ class WitnessStore:
 
     def record_refusal(self, time: datetime, reason: str, note: bytes) -> None:
         """Keep a checkpoint that its log signed and that was refused: it may be evidence."""
-        with self._transaction():
-            self._db.execute(
+        with self._file.transaction() as db:
+            db.execute(
                 "INSERT INTO refusals (time, reason, note) VALUES (?, ?, ?)",
                 (encode_time(time), reason, note),
             )
-            self._db.execute(
+            db.execute(
                 "DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?",
                 (_MAX_REFUSALS,),
             )
 
     def refusals(self) -> list[dict[str, str]]:
         """The refusals on record, newest first: time and reason."""
-        with self._lock, self._translated():
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT time, reason FROM refusals ORDER BY id DESC LIMIT 100"
             ).fetchall()
         return [{"time": time, "reason": reason} for time, reason in rows]

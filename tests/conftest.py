@@ -163,7 +163,8 @@ class City:
 
     def desk(self, home: Path, did: str = DESK_DID) -> None:
         """An accredited, entitled and synchronised desk in `home`."""
-        from registry.entries import encode_time, make_entry
+        from registry.entries import make_entry
+        from registry.members import encode_time
 
         made = self.zl(
             *(home, "verifier", "init", "--did", did, "--registry", self.registry, "--json"),
@@ -297,7 +298,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     from issuer.service import Issuer
     from issuer.settings import AuthoritySettings, Settings
     from registry.client import RegistryClient
-    from registry.entries import encode_time, make_entry
+    from registry.entries import make_entry
+    from registry.members import encode_time
     from registry.simulator import NETWORK, Consortium
 
     class Today(Consortium):

@@ -33,8 +33,9 @@ from credentials.qr import read_one
 from credentials.query import DcqlQuery
 from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
-from registry.entries import Purpose, access_entry, decode_digest, encode_digest
+from registry.entries import access_entry
 from registry.errors import ContractForbids, EntriesDuplicate, RegistryError
+from registry.members import Purpose, decode_digest, encode_digest
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.durable import replace_file
 from schemas.errors import ExitCode

@@ -16,8 +16,8 @@ from registry.cli.shared import (
     say,
     utc_now,
 )
-from registry.entries import encode_time
 from registry.errors import StoreFailed
+from registry.members import encode_time
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
 from schemas.texts import Texts

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from registry.contracts.engine import Decision, Engine, Party, Request
 from registry.contracts.policy import RULE_OF_RULES, PolicyText
-from registry.entries import KINDS
 from registry.following import Read, submissions
 from registry.genesis import Genesis
 from registry.governance import Governance
+from registry.kinds import KINDS
 from registry.questions import ISSUER, OPERATOR, STRANGER, VERIFIER, Asker
 from registry.submission import Submission
 

@@ -8,8 +8,6 @@ edits the file: that is what `fsck` finds, by hashing everything again.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,20 +23,18 @@ from registry.errors import (
     StoreExists,
     StoreFailed,
     StoreForeign,
-    StoreFull,
-    StoreLocked,
     StoreMissing,
 )
 from registry.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from registry.storage import Block, Commit, LeafKnown, leafindex
 from registry.storage.leafindex import LeafIndex, Recent
+from registry.storage.sqlitefile import named_errors
 from registry.storage.thinning import Thinning
 from registry.storage.tilefiles import sync
 from registry.tiles import decode_bundle
 
 FILE: Final = "log.sqlite"
 FORMAT: Final = 2
-_NO_ROOM_BYTES: Final = 1024 * 1024
 
 _Row = tuple[Any, ...]  # STRICT tables keep the types of the columns
 
@@ -113,7 +109,7 @@ class SqliteStore:
         path, unfinished = folder / FILE, folder / f".{FILE}.new"
         if path.exists():
             raise StoreExists(store=folder.name)
-        with _named_errors(folder):
+        with named_errors(folder.name, folder):
             folder.mkdir(parents=True, exist_ok=True)
             unfinished.unlink(missing_ok=True)
             connection = sqlite3.connect(unfinished, isolation_level=None)
@@ -334,7 +330,7 @@ class SqliteStore:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        with _named_errors(self._folder):
+        with named_errors(self.name, self._folder):
             yield
 
     def _all(self, query: str, parameters: _Row = ()) -> list[_Row]:
@@ -375,32 +371,3 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cache_size = -8192")  # 8 MiB: rows are read once, or by their place
     return connection
-
-
-@contextmanager
-def _named_errors(folder: Path) -> Iterator[None]:
-    """SQLite's errors as ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        if kind == sqlite3.SQLITE_FULL:
-            raise StoreFull(store=folder.name) from error
-        if kind in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and _no_room(folder):
-            raise StoreFull(store=folder.name) from error
-        if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StoreLocked(store=folder.name) from error
-        if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise StoreCorrupt(store=folder.name, reason=f"SQLite says {name}") from error
-        raise StoreFailed(store=folder.name, reason=f"SQLite says {name}") from error
-    except OSError as error:
-        raise StoreFailed(store=folder.name, reason=os.strerror(error.errno or 0)) from error
-
-
-def _no_room(folder: Path) -> bool:
-    # SQLite reports some writes on a full disk (its shared-memory file) as plain I/O errors.
-    try:
-        return shutil.disk_usage(folder).free < _NO_ROOM_BYTES
-    except OSError:
-        return False

@@ -17,11 +17,12 @@ from typing import Any
 
 import rfc8785
 
-from registry.entries import Entry, decode_digest, parse_entry
+from registry.entries import Entry, parse_entry
 from registry.errors import AnchorInvalid, AnchorUnknown, QuorumMissing, RegistryError
 from registry.genesis import Genesis
 from registry.limits import MAX_PROOF_HASHES
 from registry.lines import encode_hash, parse_hash
+from registry.members import decode_digest
 from registry.merkle import verify_inclusion
 from registry.proofs import TlogProof
 from registry.tiles import CompactProof

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from registry.entries import GOVERNANCE_KINDS, Entry, decode_digest, decode_time, document_digest
+from registry.entries import Entry
 from registry.entries import parse_entry as parse
 from registry.errors import (
     BundleCorrupt,
@@ -27,8 +27,10 @@ from registry.errors import (
 )
 from registry.genesis import Genesis
 from registry.governance import Governance, lists_digest, newest_lists
+from registry.kinds import GOVERNANCE_KINDS
 from registry.limits import HASH_BYTES, MAX_PROOF_HASHES
 from registry.lines import encode_hash, parse_hash
+from registry.members import decode_digest, decode_time, document_digest
 from registry.merkle import root_of, verify_inclusion
 from registry.policy import CosignedCheckpoint
 from registry.records import SideChain

@@ -21,9 +21,10 @@ from fastapi import FastAPI, Request, Response
 from registry.adversaries import DishonestNode, DishonestSequencer
 from registry.checkpoint import open_checkpoint
 from registry.cosigning import MAX_NODE_ANSWER
-from registry.entries import anchor_entry, encode_digest, make_entry, parse_entry, status_entry
+from registry.entries import anchor_entry, make_entry, parse_entry, status_entry
 from registry.errors import RegistryError
 from registry.evidence import Fork, Statement
+from registry.members import encode_digest
 from registry.monitor import Monitor, Round
 from registry.note import Note, VerifierKey
 from registry.simulator import NODES, URL, Consortium, Party, node_url

@@ -28,7 +28,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from registry.api import build_app
-from registry.entries import encode_digest, make_entry
+from registry.entries import make_entry
+from registry.members import encode_digest
 from registry.note import (
     ED25519_COSIGNATURE,
     ML_DSA_44,

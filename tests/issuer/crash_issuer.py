@@ -24,7 +24,8 @@ from credentials.keys import PrivateKey, Signer
 from issuer.authority.client import AuthorityAnswer
 from issuer.service import Issuer
 from registry.client import Receipt
-from registry.entries import Entry, document_digest
+from registry.entries import Entry
+from registry.members import document_digest
 from schemas.digests import digest_multibase
 
 CITIZEN = {

@@ -20,7 +20,7 @@ from issuer.errors import (
 from issuer.office import Office
 from issuer.records import Records
 from issuer.service import Issuer
-from registry.entries import document_digest
+from registry.members import document_digest
 
 CHAIN = "hangzhou.zhenglian.example/identity"
 

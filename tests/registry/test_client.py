@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from registry.client import RegistryClient
-from registry.entries import Entry, anchor_entry, document_digest
+from registry.entries import Entry, anchor_entry
 from registry.errors import (
     EntryUnknown,
     QuorumMissing,
@@ -19,6 +19,7 @@ from registry.errors import (
     RegistryUnreachable,
     SubmissionRefused,
 )
+from registry.members import document_digest
 from registry.merkle import leaf_hash
 from registry.simulator import CLIENT, SEQUENCER, URL, Consortium, Party, node_url
 from registry.tiles import decode_bundle, encode_bundle

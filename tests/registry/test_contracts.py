@@ -35,7 +35,6 @@ from registry.entries import (
     Entry,
     access_entry,
     anchor_entry,
-    encode_time,
     make_entry,
     parse_entry,
     status_entry,
@@ -50,6 +49,7 @@ from registry.errors import (
 )
 from registry.founding import default_contracts, found_network
 from registry.genesis import Genesis, GenesisNode
+from registry.members import encode_time
 from registry.note import ED25519_COSIGNATURE, VerifierKey
 from registry.simulator import START, Consortium
 from registry.simulator import Party as Member

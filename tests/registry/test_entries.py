@@ -17,22 +17,19 @@ from hypothesis import strategies as st
 from credentials.dids import did_document
 from credentials.keys import PrivateKey
 from registry.entries import (
-    KINDS,
     _canonical,
     access_entry,
     anchor_entry,
     anchor_leaf_hash,
-    decode_digest,
-    decode_time,
-    document_digest,
-    encode_digest,
     make_entry,
     parse_entry,
     status_entry,
 )
 from registry.errors import EntryKindUnknown, EntryMalformed, GenesisInvalid
 from registry.genesis import Genesis, GenesisNode
+from registry.kinds import KINDS
 from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
+from registry.members import decode_digest, decode_time, document_digest, encode_digest
 from registry.merkle import leaf_hash
 from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
 

@@ -19,15 +19,9 @@ from registry import mirror as mirror_module
 from registry.adversaries import DishonestNode, DishonestSequencer
 from registry.catalogue import Catalogue
 from registry.checkpoint import open_checkpoint
-from registry.entries import (
-    Entry,
-    anchor_entry,
-    document_digest,
-    encode_digest,
-    make_entry,
-    status_entry,
-)
+from registry.entries import Entry, anchor_entry, make_entry, status_entry
 from registry.errors import NodeBusy, RegistryError, RegistryUnreachable, StoreFull
+from registry.members import document_digest, encode_digest
 from registry.merkle import leaf_hash
 from registry.node_store import MIRROR_FILE
 from registry.note import VerifierKey

@@ -14,10 +14,11 @@ import pytest
 from registry import governance
 from registry.alarms import Limits, Round
 from registry.chain import Chains
-from registry.entries import anchor_entry, encode_digest, make_entry
+from registry.entries import anchor_entry, make_entry
 from registry.errors import EvidenceInvalid, StoreLocked, WatchDamaged, WatchForeign
 from registry.evidence import Fork
 from registry.following import Follower
+from registry.members import encode_digest
 from registry.monitor import Monitor
 from registry.monitor_state import FILE
 from registry.simulator import URL, Consortium, Party

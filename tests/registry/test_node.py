@@ -13,15 +13,7 @@ import pytest
 
 from credentials.dids import key_url
 from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import (
-    Entry,
-    anchor_entry,
-    document_digest,
-    encode_digest,
-    make_entry,
-    parse_entry,
-    status_entry,
-)
+from registry.entries import Entry, anchor_entry, make_entry, parse_entry, status_entry
 from registry.errors import (
     RegistryUnreachable,
     StoreCorrupt,
@@ -32,6 +24,7 @@ from registry.errors import (
 from registry.following import submissions
 from registry.governance import lists_digest
 from registry.lines import encode_hash
+from registry.members import document_digest, encode_digest
 from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
 from registry.node import Node
 from registry.node_store import MIRROR_FILE, NodeStore

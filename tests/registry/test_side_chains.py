@@ -15,7 +15,7 @@ from credentials.dids import did_document
 from credentials.keys import PrivateKey
 from registry.chain import Chains, SequencerKeys, log_signer
 from registry.contracts import library_text
-from registry.entries import Entry, Purpose, access_entry, anchor_entry, encode_time, make_entry
+from registry.entries import Entry, access_entry, anchor_entry, make_entry
 from registry.errors import (
     ChainClosed,
     EntryMalformed,
@@ -25,6 +25,7 @@ from registry.errors import (
     SubmissionRefused,
 )
 from registry.governance import Governance
+from registry.members import Purpose, encode_time
 from registry.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
 from registry.submission import seal

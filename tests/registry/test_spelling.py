@@ -15,15 +15,12 @@ from registry.entries import (
     Entry,
     access_entry,
     anchor_entry,
-    decode_digest,
-    decode_time,
-    encode_digest,
-    encode_time,
     make_entry,
     parse_entry,
     parse_entry_slowly,
 )
 from registry.errors import RegistryError
+from registry.members import decode_digest, decode_time, encode_digest, encode_time
 from registry.submission import seal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

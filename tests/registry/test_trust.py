@@ -19,7 +19,7 @@ import rfc8785
 from credentials.dids import KeyResolver
 from credentials.proofs import add_proof
 from registry.checkpoint import Checkpoint
-from registry.entries import anchor_entry, anchor_leaf_hash, document_digest, status_entry
+from registry.entries import anchor_entry, anchor_leaf_hash, status_entry
 from registry.errors import (
     AnchorInvalid,
     AnchorUnknown,
@@ -28,6 +28,7 @@ from registry.errors import (
     QuorumMissing,
     RegistryError,
 )
+from registry.members import document_digest
 from registry.note import Note
 from registry.simulator import START, Consortium, Party
 from registry.tiles import CompactProof
