@@ -1,10 +1,11 @@
 """Witnesses and mirrors outside the network: anybody's, who speaks C2SP's protocols.
 
 Two policy files (c2sp.org/tlog-policy) name them. Each witness of the first file is asked to cosign
-the main chain's checkpoints, and what it answers is attached to them; each mirror of the second is
-pushed every chain, and its cosignatures of the main chain are attached as well. They count for no
-quorum of the genesis. If the file of the witnesses names a quorum of its own, a checkpoint is
-published only when it is there, too: so the network's liveness then rests on it.
+every chain's checkpoints, each mirror of the second is pushed every chain, and what they answer is
+attached to the checkpoints. They count for no quorum of the genesis. If the file of the witnesses
+names a quorum of its own, a checkpoint of the main chain is published only when it is there, too:
+so the network's liveness then rests on it. Side chains never wait for anybody: the main chain
+commits to them.
 
 A witness or mirror that is down, slow or refuses costs the network nothing else.
 """
@@ -24,9 +25,9 @@ import httpx
 
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.cosigning import HttpNode, NodeState, exchange
-from registry.entries import encode_time
 from registry.errors import CosignatureMissing, QuorumMissing, RegistryError
 from registry.genesis import Genesis
+from registry.members import encode_time
 from registry.note import Note, NoteSignature, VerifierKey
 from registry.policy import NONE, Policy
 from registry.storage import size_of_note
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 8
 _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 60.0
+_SIDES_S: Final = 1.0  # from one round through the side chains to the next
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,10 @@ class _Party:
 
     state: NodeState
     link: HttpNode
+    sizes: dict[str, int] = field(default_factory=dict)  # by chain: what it has answered for
     pushers: dict[str, MirrorClient] = field(default_factory=dict)
-    pushed: dict[str, int] = field(default_factory=dict)
+    sides: dict[str, NodeState] = field(default_factory=dict)
+    sides_at: float = float("-inf")
 
 
 def _parties(policy: Policy | None) -> dict[str, tuple[str, tuple[VerifierKey, ...]]]:
@@ -82,20 +86,25 @@ class Outside:
         published: Callable[[str], bytes | None],
         log_keys: Callable[[str], Sequence[VerifierKey]],
         publish: Callable[[SignedCheckpoint, Note], None],
+        publish_side: Callable[[str, Note], None],
         now: Callable[[], datetime],
     ) -> None:
-        """`publish` is called again with a note that was attached to before, when more came."""
+        """`publish` is called again with a note that was attached to before, when more came;
+        `publish_side` with the origin of a side chain and its note with what came to it."""
         self._policies = policies
         self._genesis = genesis
         self._views = views
         self._published = published
         self._log_keys = log_keys
         self._publish = publish
+        self._publish_side = publish_side
         self._now = now
         self._transport = policies.transport
         self._witnesses: Final = self._made(policies.witnesses)
+        self._side_witnesses: Final = self._made(policies.witnesses)  # the main chain never waits
         self._mirrors: Final = self._made(policies.mirrors)
         self._lock = threading.Lock()
+        self._side_lock = threading.Lock()
         self._size = -1
         self._lines: list[NoteSignature] = []
         self._held: tuple[SignedCheckpoint, Note] | None = None
@@ -110,7 +119,7 @@ class Outside:
     def close(self) -> None:
         """Stop asking; requests under way end by their own timeouts."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        for party in (*self._witnesses, *self._mirrors):
+        for party in (*self._witnesses, *self._side_witnesses, *self._mirrors):
             party.link.close()
             for pusher in party.pushers.values():
                 pusher.close()
@@ -125,18 +134,26 @@ class Outside:
             done = any((key.name, key.id) in have for key in witness.state.keys)
             if not done and self._idle(witness):
                 self._start(witness, self._ask, signed)
+        for witness in self._side_witnesses:
+            due = monotonic() >= witness.sides_at + _SIDES_S
+            if due and self._idle(witness) and self._behind(witness, self._sides()):
+                witness.sides_at = monotonic()
+                self._start(witness, self._ask_sides)
         for mirror in self._mirrors:
-            if self._idle(mirror) and self._behind(mirror):
+            if self._idle(mirror) and self._behind(mirror, list(self._views)):
                 self._start(mirror, self._push)
 
     @staticmethod
     def _idle(party: _Party) -> bool:
         return not party.state.busy and monotonic() >= party.state.retry_at
 
-    def _behind(self, mirror: _Party) -> bool:
-        notes = ((origin, self._published(origin)) for origin in self._views)
+    def _sides(self) -> list[str]:
+        return [origin for origin in self._views if origin != self._genesis.origin]
+
+    def _behind(self, party: _Party, origins: Sequence[str]) -> bool:
+        notes = ((origin, self._published(origin)) for origin in origins)
         return any(
-            note is not None and size_of_note(note) > mirror.pushed.get(origin, 0)
+            note is not None and size_of_note(note) > party.sizes.get(origin, 0)
             for origin, note in notes
         )
 
@@ -176,10 +193,44 @@ class Outside:
         witness.state.size = signed.size
         self._collect(signed, lines)
 
+    def _ask_sides(self, witness: _Party) -> None:
+        failure: RegistryError | None = None
+        for origin in self._sides():
+            signed = self._signed(origin)
+            if signed is None or signed.size <= witness.sizes.get(origin, 0):
+                continue
+            state = witness.sides.setdefault(
+                origin, NodeState(witness.state.name, witness.state.keys)
+            )
+            if monotonic() < state.retry_at:
+                continue
+            try:
+                consistency = self._views[origin].consistency_proof
+                lines = exchange(state, witness.link, signed, consistency)
+            except RegistryError as error:
+                if state.unknown:  # that is its owner's choice, and may change
+                    state.retry_at = monotonic() + _RETRY_MAX_S
+                else:
+                    failure = error
+                continue
+            state.size = signed.size
+            self._attach_to_side(origin, signed, lines)
+            witness.sizes[origin] = signed.size
+        if failure is not None:
+            raise failure
+
+    def _attach_to_side(
+        self, origin: str, signed: SignedCheckpoint, lines: Sequence[NoteSignature]
+    ) -> None:
+        with self._side_lock:  # two who answer at once must not lose each other's lines
+            note = self._published(origin)
+            if note is not None and size_of_note(note) == signed.size:
+                self._publish_side(origin, Note.parse(note).with_signatures(lines))
+
     def _push(self, mirror: _Party) -> None:
         for origin, view in self._views.items():
             signed = self._signed(origin)
-            if signed is None or signed.size <= mirror.pushed.get(origin, 0):
+            if signed is None or signed.size <= mirror.sizes.get(origin, 0):
                 continue
             pusher = mirror.pushers.get(origin)
             if pusher is None:
@@ -190,8 +241,11 @@ class Outside:
                     transport=self._transport,
                 )
             lines = pusher.push(signed, view)
-            mirror.pushed[origin] = signed.size
-            if origin == self._genesis.origin:
+            mirror.sizes[origin] = signed.size
+            if origin != self._genesis.origin:
+                if lines is not None:
+                    self._attach_to_side(origin, signed, lines)
+            else:
                 if lines is None:
                     raise CosignatureMissing(
                         node=mirror.state.name, reason="it does not copy the main chain"
@@ -237,6 +291,7 @@ class Outside:
 
     def report(self, size: int) -> list[dict[str, Any]]:
         """How each does, for `/status`; `size` is that of the newest checkpoint."""
+        sides = {id(p): s.sizes for p, s in zip(self._witnesses, self._side_witnesses, strict=True)}
         return [
             {
                 "name": party.state.name,
@@ -248,6 +303,7 @@ class Outside:
                 "size": party.state.size,
                 "lag": max(0, size - party.state.size),
                 "error": party.state.error,
+                "chains": dict(sides.get(id(party), party.sizes)),
             }
             for role, parties in (("witness", self._witnesses), ("mirror", self._mirrors))
             for party in parties
@@ -257,6 +313,6 @@ class Outside:
         """What its operator should look at."""
         return [
             f"outside {party.state.name}: {party.state.error}"
-            for party in (*self._witnesses, *self._mirrors)
+            for party in (*self._witnesses, *self._side_witnesses, *self._mirrors)
             if party.state.error is not None
         ]
