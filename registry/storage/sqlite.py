@@ -25,6 +25,7 @@ from registry.errors import (
     StoreForeign,
     StoreMissing,
 )
+from registry.limits import HASH_BYTES
 from registry.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from registry.storage import Block, Commit, LeafKnown, leafindex
 from registry.storage.leafindex import LeafIndex, Recent
@@ -161,6 +162,7 @@ class SqliteStore:
         self._index.committed(commit.leaves)
 
     def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
+        leaves = [leaf for leaf in leaves if len(leaf) == HASH_BYTES]  # the others stand nowhere
         # The recent ones first: what is moved to a run meanwhile is found there.
         found = self._recent.find(leaves) if self._writer is not None else {}
         missing = [leaf for leaf in leaves if leaf not in found]

@@ -152,6 +152,19 @@ def test_one_leaf_twice_in_a_commit_is_told_from_two_that_are_alike(tmp_path: Pa
     store.close()
 
 
+@pytest.mark.usefixtures("small")
+def test_a_part_of_a_hash_is_not_found(tmp_path: Path) -> None:
+    SqliteStore.create(tmp_path, ORIGIN)
+    store = SqliteStore(tmp_path)
+    new = commit(Frontier(), entries(0, 200))
+    store.append(new)
+    assert store.indexed() == 200
+    parts = [leaf[:length] for leaf in new.leaves for length in (0, 1, 4, 31)]
+    assert store.find(parts) == {}
+    assert store.find([*parts, new.leaves[7], new.leaves[7] + b"x"]) == {new.leaves[7]: 7}
+    store.close()
+
+
 def test_a_hash_across_two_rows_is_not_found() -> None:
     page = b"a" * 37 + b"b" * 37
     assert leafindex._position_in(page, page[10:42]) is None

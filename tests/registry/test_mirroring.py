@@ -17,7 +17,6 @@ from fastapi import FastAPI, Response
 
 from registry import mirror as mirror_module
 from registry.adversaries import DishonestNode, DishonestSequencer
-from registry.catalogue import Catalogue
 from registry.checkpoint import open_checkpoint
 from registry.entries import Entry, anchor_entry, make_entry, status_entry
 from registry.errors import NodeBusy, RegistryError, RegistryUnreachable, StoreFull
@@ -600,11 +599,12 @@ def test_look_up_tables_that_could_not_be_written_are_made_up_for(
 ) -> None:
     name = next(iter(chain.nodes))
 
-    def full(self: Catalogue, *_: object) -> bool:
+    def full(*_: object) -> bool:
         raise StoreFull(store="catalogue")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Catalogue, "take", full)
+        for node in chain.nodes.values():
+            patched.setattr(node.mirror.catalogue, "take", full)
         issuer = chain.add_issuer()
     submit(chain, issuer)
     assert chain.settle()
