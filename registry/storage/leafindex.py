@@ -51,6 +51,7 @@ _FAN: Final = 16  # runs of one class become one of the next
 
 _FILTER_BYTES: Final = (1 << 18, 1 << 22, 1 << 25)
 _FILTER_LOAD: Final = 64  # bits a leaf, where the next size is taken
+_FILTER_AT: Final = (0, 16)  # each leaf leaves its bits at two places
 
 _MASKS: Final = [sum(1 << bit for bit in bits) for bits in combinations(range(8), 3)]
 _MASK: Final = np.array([_MASKS[byte % len(_MASKS)] for byte in range(256)], np.uint8)
@@ -180,12 +181,13 @@ class _Filter:
 
     def add(self, leaves: Table) -> list[int]:
         """Enter leaves; which of them, by number, may have been there before (not: among them)."""
-        # The first four bytes of a leaf say which byte, the fifth which three bits of it.
-        at = leaves[:, :4].copy().view(np.uint32).ravel() >> self._shift
-        mask = _MASK[leaves[:, 4]]
-        doubts: list[int] = np.flatnonzero((self._table[at] & mask) == mask).tolist()
-        np.bitwise_or.at(self._table, at, mask)
-        return doubts
+        doubtful = np.ones(len(leaves), bool)
+        for first in _FILTER_AT:  # four bytes of a leaf say which byte, a fifth which bits of it
+            at = leaves[:, first : first + 4].copy().view(np.uint32).ravel() >> self._shift
+            mask = _MASK[leaves[:, first + 4]]
+            doubtful &= (self._table[at] & mask) == mask
+            np.bitwise_or.at(self._table, at, mask)
+        return list(np.flatnonzero(doubtful).tolist())
 
 
 def find_in_runs(read: sqlite3.Connection, leaves: Sequence[bytes]) -> dict[bytes, int]:
