@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from obstore.store import S3Store
 
 from registry.client import RegistryClient
 from registry.documents import read_document
@@ -25,7 +26,8 @@ def test_a_stand_by_reads_from_postgresql_and_s3(
 ) -> None:
     for name, value in bucket.environ.items():
         monkeypatch.setenv(name, value)
-    genesis = cluster.found(postgres.database(), f"{bucket.url}/city", ("one", "two"))
+    store = postgres.database()
+    genesis = cluster.found(store, f"{bucket.url}/city", ("one", "two"))
     for name in ("one", "two"):
         cluster.start(name)
     first, second = (cluster.ports[name] for name in cluster.wait_for_duty())
@@ -66,6 +68,20 @@ def test_a_stand_by_reads_from_postgresql_and_s3(
     assert all(not chain["findings"] for chain in report["chains"])
     with RegistryClient([second, first], genesis) as client, pytest.raises(EntryUnknown):
         client.cosigned(origin)  # no node runs here
+    # What somebody changes in the database or in the bucket is found, from the bytes alone.
+    postgres.run(
+        "UPDATE zl_commits SET entries = set_byte(entries, 40, get_byte(entries, 40) # 1) "
+        "WHERE (log, start) = "
+        "(SELECT log, start FROM zl_commits ORDER BY length(entries) DESC LIMIT 1)",
+        options=httpx.URL(store).params["options"],
+    )
+    objects = S3Store(bucket.url.removeprefix("s3://"), region="us-east-1", **bucket.config)
+    path = f"city/{origin.rpartition('/')[2]}/tile/0/000"
+    tile = objects.get(path).bytes().to_bytes()
+    objects.put(path, tile[:-1] + b"x")
+    report = json.loads(cluster.zl("two", "verify", "--json", expect=1))
+    found = {each["origin"]: {f["damage"] for f in each["findings"]} for each in report["chains"]}
+    assert {"entry", "tile"} <= found[origin]
 
 
 @pytest.mark.slow
