@@ -16,7 +16,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any, Final
@@ -206,7 +206,8 @@ class Outside:
                 continue
             try:
                 consistency = self._views[origin].consistency_proof
-                lines = exchange(state, witness.link, signed, consistency)
+                bare = replace(signed, data=signed.by_log_alone())
+                lines = exchange(state, witness.link, bare, consistency)
             except RegistryError as error:
                 if state.unknown:  # that is its owner's choice, and may change
                     state.retry_at = monotonic() + _RETRY_MAX_S
