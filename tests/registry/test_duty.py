@@ -82,12 +82,13 @@ def test_a_stand_by_reads_from_postgresql_and_s3(
     objects = S3Store(bucket.url.removeprefix("s3://"), region="us-east-1", **bucket.config)
     path = f"city/{origin.rpartition('/')[2]}/tile/0/000"
     tile = objects.get(path).bytes().to_bytes()
-    objects.put(path, tile[:-1] + b"x")
+    objects.put(path, bytes([tile[0] ^ 1]) + tile[1:])
     assert damaged() == {"tile"}
     objects.put(path, tile)
     postgres.run(
         "UPDATE zl_commits SET entries = set_byte(entries, 40, get_byte(entries, 40) # 1) "
-        f"WHERE start = 0 AND log = (SELECT id FROM zl_logs WHERE origin = '{origin}')",
+        "WHERE start = 0 AND log = "
+        "(SELECT id FROM zl_logs WHERE origin = 'hangzhou.zhenglian.example/identity')",
         options=httpx.URL(store).params["options"],
     )
     assert "entry" in damaged()
