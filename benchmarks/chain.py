@@ -126,6 +126,7 @@ def _load(network: Network, batch: int, most: float, connections: int, seconds: 
         for path in paths:
             path.unlink(missing_ok=True)
     found = json.loads(done.stdout)
+    published = network.published_s(sum(found["answers"].values()) * (batch + 1))
     found["entries_per_s"] = batch * found["answers"].get("201", 0) / found["seconds"]
     quarters = [memory[len(memory) * part // 4] for part in range(4)] if memory else []
     _say(
@@ -135,7 +136,8 @@ def _load(network: Network, batch: int, most: float, connections: int, seconds: 
         f"ms {found['ms']}\n"
         f"  sequencer: {(sequencer.cpu_s() - cpu) / found['seconds']:.2f} cores; resident "
         f"{before:.0f} MB before, {' '.join(f'{mb:.0f}' for mb in quarters)} at each quarter, "
-        f"{sequencer.rss_mb():.0f} after; "
+        f"{sequencer.rss_mb():.0f} after; all is under a published checkpoint {published:.1f} s "
+        f"after the last answer; "
         f"generator {found['generator_cpu_s'] / found['seconds']:.2f} cores; "
         f"load average after {os.getloadavg()[0]:.2f}"
     )

@@ -25,7 +25,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.chain_stage import FOLDER, describe_disk
+from benchmarks.chain_stage import FOLDER, describe_disk, put_aside
 from credentials.keys import PrivateKey
 from registry.entries import Entry, parse_entry
 from registry.fsck import check_log
@@ -64,8 +64,7 @@ def _folder() -> Path:
 
 
 def _home(count: int, run: int) -> Path:
-    """The log of one run. Never one that was there before: where many files were removed, ext4
-    (`recently_deleted`) takes several times as long to make others, for minutes."""
+    """The log of one run; never one that was there before (see `put_aside`)."""
     return _folder() / f"log-{count}-{run}"
 
 
@@ -347,14 +346,14 @@ def _run(step: str, count: int = ENTRIES, run: int = 0) -> dict[str, Any]:
 
 def _clear() -> None:
     """Remove the logs, not the entries that they are made of."""
-    for home in (*_folder().glob("log-*"), *_folder().glob("old-*")):
+    for home in _folder().glob("log-*"):
         shutil.rmtree(home, ignore_errors=True)
 
 
 @lru_cache
 def _built() -> list[dict[str, Any]]:
-    for home in list(_folder().glob("log-*")):  # of a run that was broken off; see `_home`
-        home.rename(home.with_name(f"old-{os.getpid()}-{home.name}"))
+    for home in list(_folder().glob("log-*")):  # of a run that was broken off
+        put_aside(home)
     atexit.register(_clear)
     _say(describe_disk())
     prepare(ENTRIES)

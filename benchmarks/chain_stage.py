@@ -6,6 +6,7 @@ folder under `build/`, whose disk the figures are of.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -17,18 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
+
 from credentials.dids import did_document, key_url
 from credentials.keys import PrivateKey
 from registry.client import RegistryClient
 from registry.entries import make_entry
 from registry.genesis import Genesis
 from registry.keyring import load_keys
+from registry.storage import size_of_note
 
 FOLDER = Path("build/bench-chain").resolve()
 NETWORK = "bench.zhenglian.example"
 NODES = ("first", "second", "third", "fourth")
 ISSUER = "did:web:issuer.bench.example"
 KEY_URL = f"{ISSUER}#key-1"
+_PUBLISHED_S = 300.0
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -107,6 +112,18 @@ class Network:
         """A client of the sequencer."""
         return RegistryClient(self.sequencer.url, self.genesis)
 
+    def published_s(self, size: int) -> float:
+        """The seconds until the chain's checkpoint, signed by its log, is of `size` or more."""
+        begun = time.monotonic()
+        url = f"{self.sequencer.url}/{self.origin}/checkpoint"
+        while True:
+            note = httpx.get(url, trust_env=False).content
+            if size_of_note(note) >= size:
+                return time.monotonic() - begun
+            if time.monotonic() - begun > _PUBLISHED_S:
+                raise RuntimeError(f"not published: {size} entries")
+            time.sleep(0.02)
+
     def __enter__(self) -> Self:
         return self
 
@@ -115,10 +132,22 @@ class Network:
             process.stop()
 
 
+def put_aside(folder: Path) -> None:
+    """Move a folder of an earlier run away, and remove it when everything is measured.
+
+    Where many files were just removed, ext4 (`recently_deleted`) takes several times as long to
+    make others, for minutes.
+    """
+    if folder.exists():
+        aside = folder.with_name(f"old-{os.getpid()}-{folder.name}")
+        folder.rename(aside)
+        atexit.register(shutil.rmtree, aside, ignore_errors=True)
+
+
 def start(name: str, *, nodes: bool) -> Network:
     """Found a network in a fresh folder and start it, with its four nodes or without."""
     home = FOLDER / name
-    shutil.rmtree(home, ignore_errors=True)
+    put_aside(home)
     home.mkdir(parents=True)
     files: list[str | Path] = []
     for node in NODES:
