@@ -183,7 +183,7 @@ def make_desk(chain: Consortium, folder: Path, did: str) -> Desk:
 
 @pytest.fixture
 def counter(tmp_path: Path) -> Iterator[Counter]:
-    with Consortium(tmp_path / "chain") as chain:
+    with Consortium(tmp_path / "chain", nodes=("data-resources",), quorum=1) as chain:
         issuer = chain.add_issuer()
         holder = PrivateKey.from_seed("P-256", b"a citizen's key, in tests only ..")
         desk = make_desk(chain, tmp_path / "desk", DESK)

@@ -185,7 +185,8 @@ class Town:
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
-    with Consortium(tmp_path) as chain:
+    # One node: what four of them agree upon is tested where they live.
+    with Consortium(tmp_path, nodes=("data-resources",), quorum=1) as chain:
         clock = Clock(chain)
         wires = Wires(chain)
         chain.transport.apps["registry.example"] = chain.transport.apps["registry.invalid"]

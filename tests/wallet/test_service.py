@@ -24,7 +24,6 @@ from credentials.query import ClaimQuery, DcqlQuery
 from registry.entries import make_entry
 from registry.errors import BundleCorrupt, RegistryUnreachable
 from registry.members import encode_time
-from registry.simulator import NODES
 from schemas.errors import ExitCode
 from schemas.scenario import load_scenario
 from schemas.texts import LANGUAGES
@@ -400,14 +399,15 @@ def test_a_credential_is_pending_until_its_anchor_is_cosigned(town: Town) -> Non
     application = wallet.apply(ISSUER, town.citizen)
     credential = wallet.accept_offer(wallet.inspect_offer(application.offer), town.tx_code())
     assert credential.anchor is AnchorState.PENDING
-    for name in list(town.chain.nodes):
+    nodes = list(town.chain.nodes)
+    for name in nodes:
         town.chain.stop_node(name)
     assert town.issuer.publish().trouble is None
     town.step()
     assert wallet.refresh().anchored == 0
     view = wallet.inspect_request(town.request("name"))
     assert WarningKind.NOT_ANCHORED in kinds(view.candidates[0].warnings)
-    for name in NODES:
+    for name in nodes:
         town.chain.start_node(name)
     town.step()
     assert wallet.refresh().anchored == 1
