@@ -132,16 +132,21 @@ class Network:
             process.stop()
 
 
-def put_aside(folder: Path) -> None:
-    """Move a folder of an earlier run away, and remove it when everything is measured.
+def remove_at_the_end(folder: Path) -> None:
+    """Remove a folder when everything is measured.
 
     Where many files were just removed, ext4 (`recently_deleted`) takes several times as long to
     make others, for minutes.
     """
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def put_aside(folder: Path) -> None:
+    """Move a folder of an earlier run away, to be removed at the end."""
     if folder.exists():
         aside = folder.with_name(f"old-{os.getpid()}-{folder.name}")
         folder.rename(aside)
-        atexit.register(shutil.rmtree, aside, ignore_errors=True)
+        remove_at_the_end(aside)
 
 
 def start(name: str, *, nodes: bool) -> Network:

