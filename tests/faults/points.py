@@ -235,6 +235,7 @@ class Injector:
         self._tell = tell
         self._lock = threading.RLock()
         self._fault: Fault | None = None
+        self._announced: Fault | None = None
         self._left = 0
         self._rng = random.Random(0)
         self._dirty: set[Path] = set()
@@ -243,6 +244,7 @@ class Injector:
     def arm(self, fault: Fault | None) -> None:
         with self._lock:
             self._fault, self._left = fault, fault.nth if fault else 0
+            self._announced = None
             self._rng = random.Random(fault.seed if fault else 0)
             self._dirty.clear()
             self._named.clear()
@@ -280,11 +282,17 @@ class Injector:
 
     def strike(self, fault: Fault) -> None:
         """End this process here."""
+        self.announce(fault)
         if fault.kind == POWER:
             self._lose()
-        self._tell(f"fault {fault}")
         os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(60)
+
+    def announce(self, fault: Fault) -> None:
+        """Say so before anything is cut: other threads of this process may see it, and complain."""
+        if fault is not self._announced:
+            self._announced = fault
+            self._tell(f"fault {fault}")
 
     # What a power cut takes
 
@@ -500,6 +508,7 @@ class _Connection(sqlite3.Connection):
             )
             cut = self.injector._rng.randint(first, len(after)) // 512 * 512
             torn = after[:cut] + before[cut:]
+            self.injector.announce(fault)
             with wal.open("r+b") as file:
                 file.write(torn)
                 file.truncate(len(torn))
