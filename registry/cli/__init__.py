@@ -4,6 +4,7 @@ import typer
 
 from registry.cli.chains import build_chain_app
 from registry.cli.contracts import build_contract_app
+from registry.cli.copies import add_copies
 from registry.cli.governing import add_governing
 from registry.cli.network import add_network
 from registry.cli.nodes import build_node_app
@@ -19,6 +20,7 @@ def build_app(_: Texts) -> typer.Typer:
     add_governing(app, _)
     add_reading(app, _)
     add_watching(app, _)
+    add_copies(app, _)
     app.add_typer(build_node_app(_), name="node")
     app.add_typer(build_contract_app(_), name="contract")
     app.add_typer(build_chain_app(_), name="chain")
