@@ -37,23 +37,27 @@ def main(arguments: list[str]) -> int:
         results = json.loads(OUT.read_text(encoding="utf-8"))
     table = Table("figure", "median", "goal", "unit", "", "says", box=None)
     table.columns[0].no_wrap = True
-    for goal in load_goals(group).values():
-        measure = MEASUREMENTS.get(goal.id)
-        if measure is None:
-            table.add_row(goal.id, "–", goal.goal, goal.unit, "not measured yet", goal.says)
+    goals = load_goals(group)
+    told = dict.fromkeys(goals, ("–", "not measured yet"))
+    for name, measure in MEASUREMENTS.items():  # what disturbs the others comes last in each group
+        if name not in goals:
             continue
+        goal = goals[name]
         try:
-            with console.status(f"{goal.id} …"):
+            with console.status(f"{name} …"):
                 runs = measure()
         except Unmeasurable as reason:
-            results.pop(goal.id, None)  # an old value would pass for one of this run
+            results.pop(name, None)  # an old value would pass for one of this run
             _keep(results)
-            table.add_row(goal.id, "–", goal.goal, goal.unit, f"not measured: {reason}", goal.says)
+            told[name] = ("–", f"not measured: {reason}")
             continue
-        results[goal.id] = row = _row(goal, runs)
+        results[name] = row = _row(goal, runs)
         verdict = "[green]holds[/]" if row["holds"] else "[red]not reached[/]"
-        table.add_row(goal.id, f"{row['value']:.4g}", goal.goal, goal.unit, verdict, goal.says)
+        told[name] = (f"{row['value']:.4g}", verdict)
         _keep(results)
+    for name, goal in goals.items():
+        value, verdict = told[name]
+        table.add_row(name, value, goal.goal, goal.unit, verdict, goal.says)
     console.print(table)
     console.print(f"written to {OUT}")
     return 0
