@@ -25,7 +25,12 @@ import httpx
 
 from registry.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.cosigning import HttpNode, NodeState, exchange
-from registry.errors import CosignatureMissing, QuorumMissing, RegistryError
+from registry.errors import (
+    CosignatureMissing,
+    QuorumMissing,
+    RegistryError,
+    RegistryUnreachable,
+)
 from registry.genesis import Genesis
 from registry.members import encode_time
 from registry.note import Note, NoteSignature, VerifierKey
@@ -208,6 +213,8 @@ class Outside:
                 consistency = self._views[origin].consistency_proof
                 bare = replace(signed, data=signed.by_log_alone())
                 lines = exchange(state, witness.link, bare, consistency)
+            except RegistryUnreachable:
+                raise  # it would not answer for the next chain either
             except RegistryError as error:
                 if state.unknown:  # that is its owner's choice, and may change
                     state.retry_at = monotonic() + _RETRY_MAX_S

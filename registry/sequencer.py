@@ -49,7 +49,7 @@ class _Views(Mapping[str, LogView]):
         return self._logs[origin].view
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._logs)
+        return iter(list(self._logs))  # a chain may be registered meanwhile
 
     def __len__(self) -> int:
         return len(self._logs)
