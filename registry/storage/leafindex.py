@@ -10,7 +10,7 @@ disk many at once, as a *run*: pages of rows, found by the first bits of the has
 of similar size become one, a page at a time, along with later commits, so no commit waits for long.
 A filter in the writer's memory says of nearly every new leaf that it is new; its doubts are
 settled by looking. It has at most 32 MiB, is made again when the log is opened for writing, at
-0.1 s for a million leaves, and beyond some 10^8 of them saves less and less.
+0.1 s for a million leaves, and beyond some 5 * 10^7 of them saves less and less.
 """
 
 from __future__ import annotations
