@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from issuer.service import Issuer
 from issuer.settings import AUTHORITY_CLIENT_FILE, AuthoritySettings, Settings
 from issuer.times import system_clock
 from registry.genesis import Genesis
+from tests.waiting import until
 
 GRANT = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 
@@ -193,13 +194,6 @@ def served(
     server.should_exit = True
     thread.join(10)
     issuer.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("path", ["", "/hangzhou"], ids=["at-root", "under-a-path"])

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from registry.genesis import Genesis
 from registry.keyring import load_keys
 from registry.merkle import Frontier, leaf_hash
 from registry.storage.places import Places
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 LOAD = Path(__file__).with_name("add_load.py")
@@ -131,17 +131,9 @@ class Cluster:
         found = [(name, self.status(name)) for name in self.ports if name in self.running]
         return [name for name, status in found if status and "standby" not in status]
 
-    def wait_for(self, done: Callable[[], Any], limit_s: float = 20) -> Any:
-        """What `done` returns, once it is true."""
-        end = time.monotonic() + limit_s
-        while not (found := done()):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        return found
-
     def wait_for_duty(self) -> list[str]:
         """All processes, the one on duty first."""
-        [first] = self.wait_for(self.on_duty)
+        [first] = until(self.on_duty)
         return [first, *(name for name in self.ports if name != first)]
 
     def load(self, first: str, threads: int, batch: int) -> None:

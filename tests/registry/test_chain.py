@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from registry.founding import found_network
 from registry.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
 from registry.submission import seal
+from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"
 
@@ -226,19 +226,12 @@ def test_a_defect_in_the_loop_raises_an_alarm_and_does_not_end_it(
     tick = chain.sequencer.chains.tick
     monkeypatch.setattr(chain.sequencer.chains, "tick", broken)
     chain.sequencer.start(interval=0.01)
-    wait_for(lambda: "ZL-UNEXPECTED" in chain.sequencer.status()["alarms"])
+    until(lambda: "ZL-UNEXPECTED" in chain.sequencer.status()["alarms"])
     monkeypatch.setattr(chain.sequencer.chains, "tick", tick)
     submit(chain, issuer, anchors(issuer))
-    wait_for(lambda: chain.client.blocks() != [])
-    wait_for(lambda: chain.sequencer.status()["main"]["current"])
-    wait_for(lambda: chain.sequencer.status()["alarms"] == [])
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: chain.client.blocks() != [])
+    until(lambda: chain.sequencer.status()["main"]["current"])
+    until(lambda: chain.sequencer.status()["alarms"] == [])
 
 
 def sealed_at(chain: Consortium, party: Party, moment: datetime) -> bytes:
@@ -316,7 +309,7 @@ def test_a_node_that_is_late_adds_its_cosignature_and_disturbs_nobody(
     assert chain.client.cosigned().main.data == held.data  # not published again for nothing
     chain.advance(minutes=5)
     chain.start_node("public-security")
-    wait_for(lambda: chain.sequencer.step() and len(chain.client.cosigned().main.cosigners) == 4)
+    until(lambda: chain.sequencer.step() and len(chain.client.cosigned().main.cosigners) == 4)
     times = chain.client.cosigned().main.cosigners
     assert times.pop("public-security") == int(chain.now.timestamp())
     assert times == held.cosigners

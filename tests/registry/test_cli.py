@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from registry.entries import anchor_entry
 from registry.genesis import Genesis
 from registry.keyring import load_keys, save_keys
 from registry.trust import TrustBundle
+from tests.waiting import until
 from zhenglian.cli import run
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
@@ -82,13 +82,7 @@ class Machine:
 
     def until(self, done: Any) -> Any:
         """Ask the running registry for its status until `done` is content with it."""
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            status = self.json("status")
-            if done(status):
-                return status
-            time.sleep(0.1)
-        raise AssertionError(status)
+        return until(lambda: self.json("status"), done)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from registry.contracts import LIBRARY, library_text
 from registry.entries import anchor_entry
 from registry.genesis import Genesis
 from registry.trust import TrustBundle
+from tests.waiting import until
 from zhenglian.cli import run
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
@@ -41,10 +41,7 @@ class Town:
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def until(self, done: Callable[[Any], bool]) -> None:
-        end = time.monotonic() + 30
-        while not done(told("status")):
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        until(lambda: told("status"), done)
 
     def settled(self) -> None:
         self.until(lambda status: bool(status["main"]["current"]))

@@ -33,6 +33,7 @@ from registry.errors import (
 from registry.log import Log
 from registry.simulator import START, Consortium, Party
 from registry.submission import seal
+from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"
 
@@ -362,10 +363,7 @@ def test_answers_mean_durable(chain: Consortium, issuer: Party, callers: Callers
 
     for _ in range(50):
         callers.door.submit(callers.origin, body(chain, issuer, anchors(issuer)), tell)
-    deadline = time.monotonic() + 20
-    while len(seen) < 50 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(seen) == 50
+    until(lambda: len(seen) == 50)
     assert min(seen) >= 2  # the entry and its seal are in the record
 
 

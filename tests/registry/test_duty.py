@@ -14,6 +14,7 @@ from registry.client import RegistryClient
 from registry.documents import read_document
 from registry.errors import EntryUnknown
 from registry.storage.places import Place, Places
+from tests.waiting import until
 
 
 def get(address: str, path: str) -> httpx.Response:
@@ -38,7 +39,7 @@ def test_a_stand_by_reads_from_postgresql_and_s3(
     ack = cluster.acks[-1]
     size = ack.first + ack.count + 1
     for address in (first, second):
-        cluster.wait_for(lambda a=address: served(a, origin) >= size)
+        until(lambda a=address: served(a, origin) >= size)
         newest = served(address, origin)
         assert get(address, f"{origin}/checkpoint").headers["content-type"].startswith("text/plain")
         for path in (f"{origin}/tile/0/000", f"{origin}/tile/entries/001", f"{origin}/tile/0/002"):
@@ -170,10 +171,10 @@ def test_side_chains_go_on_while_the_main_chain_is_away(
     away = get(address, "status").json()
     assert any(alarm.startswith("ZL-STORE-") for alarm in away["alarms"])
     another_postgres.start()
-    cluster.wait_for(lambda: get(address, "status").json()["main"]["size"] > away["main"]["size"])
+    until(lambda: get(address, "status").json()["main"]["size"] > away["main"]["size"])
     cluster.end_load()
     cluster.check(genesis, "one")
-    cluster.wait_for(lambda: anchored(address) == served(address, genesis.identity_origin))
+    until(lambda: anchored(address) == served(address, genesis.identity_origin))
 
 
 def anchored(address: str) -> int:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -21,9 +20,11 @@ import pytest
 
 from registry.checkpoint import Checkpoint
 from registry.client import RegistryClient
+from registry.errors import EntryUnknown
 from registry.genesis import Genesis
 from registry.merkle import leaf_hash
 from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner, VerifierKey
+from tests.waiting import until
 from zhenglian.cli import run
 
 NODES = ("civil-affairs", "public-security", "tax", "transport")
@@ -88,13 +89,7 @@ class Network:
         process.stdout.close()
 
     def until(self, done: Callable[[Any], bool], *more: str) -> Any:
-        end = time.monotonic() + 40
-        while time.monotonic() < end:
-            status = self.json("status", *more)
-            if done(status):
-                return status
-            time.sleep(0.1)
-        raise AssertionError(status)
+        return until(lambda: self.json("status", *more), done)
 
 
 @pytest.fixture
@@ -116,6 +111,15 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network
     yield found
     for name in list(found.running):
         found.stop(name, signal.SIGKILL)
+
+
+def shown(url: str, genesis: Genesis) -> int | None:
+    """The cosigned size that one address shows; it has none while it only begins to mirror."""
+    with RegistryClient(url, genesis) as client:
+        try:
+            return client.cosigned().size
+        except EntryUnknown:
+            return None
 
 
 @pytest.mark.slow
@@ -153,11 +157,7 @@ def test_nodes_carry_on_without_the_sequencer_and_come_back_without_their_disk(
     # The sequencer dies; its nodes answer in its place, and say so.
     size = status["main"]["size"]
     genesis = Genesis.load(Path(network.genesis))
-    while True:
-        with RegistryClient([network.urls[name] for name in NODES], genesis) as client:
-            if client.cosigned().size == size:
-                break
-        time.sleep(0.1)
+    until(lambda: [shown(network.urls[name], genesis) for name in NODES] == [size] * len(NODES))
     network.stop("registry", signal.SIGKILL)
     status = network.json("status")
     assert not status["sequencer"]["answers"]

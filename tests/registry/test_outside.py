@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from registry.tlog_mirror_store import MirrorStore
 from registry.witness import Witness
 from registry.witness_api import add_witness_routes
 from registry.witness_store import WitnessStore
+from tests.waiting import until
 
 W_ED = NoteSigner.from_seed("witness.example/w", b"\x01" * 32, ED25519_COSIGNATURE)
 W_PQ = NoteSigner.from_seed("witness.example/w", b"\x02" * 32, ML_DSA_44)
@@ -94,13 +94,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def wait_for(done: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_witnesses_and_mirrors_are_attached(world: World) -> None:
     world.ask(policy(*WITNESSES), policy(*MIRRORS))
     world.chain.add_issuer()
@@ -110,7 +103,7 @@ def test_witnesses_and_mirrors_are_attached(world: World) -> None:
         sequencer.step()
         return world.lines(W_ED, W_PQ) == 2 and world.lines(M) == 1
 
-    wait_for(done)
+    until(done)
     # Whoever knows the genesis alone sees what he saw before.
     genesis = world.chain.genesis
     assert len(genesis.policy.check(world.published()).cosigners) == 4
@@ -144,7 +137,7 @@ def test_side_chains_are_witnessed_by_whoever_follows_them(tmp_path: Path) -> No
                 sequencer.step()
                 return world.lines(W_ED, W_PQ, M, origin=origin) == 3
 
-            wait_for(done)
+            until(done)
         keys = sequencer.chains.governance.chains[origin].log_keys
         witnessed = open_checkpoint(
             world.published(origin), origin, keys, [W_ED.key, W_PQ.key, M.key]
@@ -165,14 +158,14 @@ def test_who_is_down_is_no_obstacle(world: World) -> None:
     sequencer = world.chain.sequencer
     size = sequencer.chains.main.size
     assert world.chain.genesis.policy.check(world.published()).size == size
-    wait_for(lambda: any("outside ed" in alarm for alarm in sequencer.status()["alarms"]))
+    until(lambda: any("outside ed" in alarm for alarm in sequencer.status()["alarms"]))
     world.up()
 
     def done() -> bool:
         sequencer.step()
         return world.lines(W_ED, W_PQ) == 2
 
-    wait_for(done)
+    until(done)
 
 
 def test_a_quorum_of_theirs_holds_publication(world: World) -> None:
@@ -189,7 +182,7 @@ def test_a_quorum_of_theirs_holds_publication(world: World) -> None:
         sequencer.step()
         return world.chain.genesis.policy.check(world.published()).size > before
 
-    wait_for(done)
+    until(done)
     assert world.lines(W_ED, W_PQ) == 2
 
 
@@ -203,5 +196,5 @@ def test_a_witness_that_lies_is_not_attached(world: World) -> None:
     world.ask(policy(*WITNESSES), None)
     world.chain.add_issuer()
     sequencer = world.chain.sequencer
-    wait_for(lambda: sequencer.status()["outside"][0]["error"] is not None)
+    until(lambda: sequencer.status()["outside"][0]["error"] is not None)
     assert world.lines(M) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
@@ -14,6 +13,7 @@ from registry.entries import anchor_entry, parse_entry
 from registry.simulator import Consortium
 from registry.summary import FILE, Summary, SummaryKeeper
 from registry.view import LogView
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -112,10 +112,7 @@ def test_a_keeper_counts_the_rest_while_readers_go_on(
     summary = Summary()
     keeper = SummaryKeeper(summary, pages=1)
     assert not keeper.refresh(lambda: views(chain))
-    end = time.monotonic() + 20
-    while not keeper.refresh(lambda: views(chain)):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: keeper.refresh(lambda: views(chain)))
     assert counted(summary) == real(chain)
     summary.close()
     assert keeper.refresh(lambda: views(chain))  # nothing is left to do, and nothing fails

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
+
 GOAL_S = 5.0
 
 
@@ -69,7 +71,7 @@ def test_a_paused_sequencer_is_fenced_out(cluster: Any, postgres: Any) -> None:
         cluster.until_acked(time.monotonic(), 10, count=10)
         cluster.signal(first, signal.SIGCONT)
         cluster.until_acked(time.monotonic(), 10, count=40)
-        cluster.wait_for(lambda name=first: "standby" in cluster.status(name))
+        until(lambda name=first: "standby" in cluster.status(name))
         assert cluster.on_duty() == [second]
         first, second = second, first
     cluster.end_load()
