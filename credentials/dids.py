@@ -32,6 +32,7 @@ from credentials.errors import (
 )
 from credentials.keys import PublicKey
 from credentials.timestamps import parse_timestamp
+from schemas.errors import Phrase
 
 DID_CONTEXT: Final = "https://www.w3.org/ns/did/v1"
 MULTIKEY_CONTEXT: Final = "https://w3id.org/security/multikey/v1"
@@ -258,7 +259,9 @@ class DidDocument:
                     continue
                 url = _absolute(did, entry)
                 if url not in methods:
-                    raise DidDocumentMalformed(reason=f"{name} names a key that is not there")
+                    raise DidDocumentMalformed(
+                        reason=Phrase("{name} names a key that is not there", name=name)
+                    )
                 urls.add(url)
             relationships[name] = frozenset(urls)
         return cls(
@@ -272,7 +275,9 @@ class DidDocument:
 def _list(document: Mapping[object, object], name: str) -> list[object]:
     value = document.get(name, [])
     if not isinstance(value, list) or len(value) > MAX_METHODS:
-        raise DidDocumentMalformed(reason=f"{name} is not a list of at most {MAX_METHODS}")
+        raise DidDocumentMalformed(
+            reason=Phrase("{name} is not a list of at most {most}", name=name, most=MAX_METHODS)
+        )
     return value
 
 
@@ -296,7 +301,7 @@ def _add_method(did: str, entry: object, methods: dict[str, VerificationMethod])
     if url in methods:
         raise DidDocumentMalformed(reason="two keys have the same name")
     if len(methods) >= MAX_METHODS:
-        raise DidDocumentMalformed(reason=f"it has more than {MAX_METHODS} keys")
+        raise DidDocumentMalformed(reason=Phrase("it has more than {most} keys", most=MAX_METHODS))
     if entry.get("controller") != did:
         raise DidDocumentMalformed(reason="a key is controlled by someone else")
     kind = entry.get("type")
@@ -313,7 +318,9 @@ def _add_method(did: str, entry: object, methods: dict[str, VerificationMethod])
         if name in entry:
             ends[name] = parse_timestamp(entry[name])
             if ends[name] is None:
-                raise DidDocumentMalformed(reason=f"{name} of a key is not a time with a zone")
+                raise DidDocumentMalformed(
+                    reason=Phrase("{name} of a key is not a time with a zone", name=name)
+                )
     if did.startswith("did:key:") and did != did_key(key):
         # The name is the key; a document that says otherwise would take the name over.
         raise DidDocumentMalformed(reason="a did:key has another key than its name says")
@@ -324,7 +331,9 @@ def _add_method(did: str, entry: object, methods: dict[str, VerificationMethod])
 def _services(document: Mapping[object, object]) -> list[object]:
     value = document.get("service", [])
     if not isinstance(value, list) or len(value) > MAX_SERVICES:
-        raise DidDocumentMalformed(reason=f"service is not a list of at most {MAX_SERVICES}")
+        raise DidDocumentMalformed(
+            reason=Phrase("service is not a list of at most {most}", most=MAX_SERVICES)
+        )
     return value
 
 

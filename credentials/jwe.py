@@ -36,6 +36,7 @@ from credentials.errors import (
 )
 from credentials.keys import PublicKey
 from credentials.multibase import base64url_decode, base64url_encode
+from schemas.errors import Phrase
 
 ContentEncryption = Literal["A128GCM", "A256GCM"]
 
@@ -226,7 +227,9 @@ def _header(token: str) -> Mapping[str, Any]:
         raise JweRefused(reason="direct agreement leaves no room for an encrypted key")
     unknown = sorted(set(header) - _HEADER)
     if unknown:
-        raise JweRefused(reason=f"its header has the member {unknown[0][:40]}")
+        raise JweRefused(
+            reason=Phrase("its header has the member {unknown}", unknown=unknown[0][:40])
+        )
     if header.get("alg") != ALGORITHM or header.get("enc") not in get_args(ContentEncryption):
         raise JweRefused(reason="it uses another algorithm")
     _check_texts(header)
@@ -244,10 +247,10 @@ def _check_texts(header: Mapping[str, Any]) -> None:
     for name in ("kid", "typ", "cty", "apu", "apv"):
         value = header.get(name, "")
         if not isinstance(value, str) or len(value) > 2 * _MAX_KEY_ID:
-            raise JweMalformed(reason=f"its {name} is no short text")
+            raise JweMalformed(reason=Phrase("its {name} is no short text", name=name))
     for name in ("apu", "apv"):
         try:
             if len(base64url_decode(header.get(name, ""))) > MAX_PARTY_BYTES:
-                raise JweMalformed(reason=f"its {name} is too long")
+                raise JweMalformed(reason=Phrase("its {name} is too long", name=name))
         except EncodingInvalid as error:
-            raise JweMalformed(reason=f"its {name} is not base64url") from error
+            raise JweMalformed(reason=Phrase("its {name} is not base64url", name=name)) from error

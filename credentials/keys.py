@@ -47,6 +47,7 @@ from credentials.multibase import (
     multibase_base64,
     multibase_decode,
 )
+from schemas.errors import Phrase
 
 KeyType = Literal["P-256", "P-384", "P-521", "Ed25519", "Bls12381G2", "ML-DSA-44"]
 
@@ -356,9 +357,13 @@ def _jwk_octets(jwk: Mapping[object, object], member: str, size: int) -> bytes:
     try:
         data = base64url_decode(value) if isinstance(value, str) else b""
     except (EncodingInvalid, LimitExceeded) as error:
-        raise KeyInvalid(reason=f"the JWK member {member} is not base64url") from error
+        raise KeyInvalid(
+            reason=Phrase("the JWK member {member} is not base64url", member=member)
+        ) from error
     if len(data) != size:  # RFC 7518 §6.2.1.2: leading zeros belong to the value
-        raise KeyInvalid(reason=f"the JWK member {member} has the wrong length")
+        raise KeyInvalid(
+            reason=Phrase("the JWK member {member} has the wrong length", member=member)
+        )
     return data
 
 

@@ -40,6 +40,7 @@ from credentials.model import check_credential, check_presentation
 from credentials.multibase import multibase_base64, multibase_decode
 from credentials.proofs import UnverifiedCredential, add_proof, verify_proof
 from credentials.timestamps import format_timestamp
+from schemas.errors import Phrase
 from schemas.names import CONTEXT_V2, PRESENTATION_CONTEXT
 
 HOLDER_SUITE: Final = "ecdsa-rdfc-2019"
@@ -95,7 +96,9 @@ def build_presentation(
     if signer.public_key.type != HOLDER_KEY:
         raise PresentationUnfit(reason="the holder's key is not a P-256 key")
     if not 0 < len(credentials) <= MAX_CREDENTIALS:
-        raise PresentationUnfit(reason=f"it needs 1 to {MAX_CREDENTIALS} credentials")
+        raise PresentationUnfit(
+            reason=Phrase("it needs 1 to {most} credentials", most=MAX_CREDENTIALS)
+        )
     if not created < expires <= created + MAX_LIFETIME:
         raise PresentationUnfit(reason="its lifetime is out of bounds")
     if len(challenge) < MIN_CHALLENGE or not domain:
@@ -148,7 +151,9 @@ def verify_presentation(
         raise ProofMissing
     # One holder, one proof: a set could hide a second recipient or a second holder.
     if not isinstance(proof, Mapping) or proof.get("cryptosuite") != HOLDER_SUITE:
-        raise ProofMalformed(reason=f"a presentation has one proof, by {HOLDER_SUITE}")
+        raise ProofMalformed(
+            reason=Phrase("a presentation has one proof, by {suite}", suite=HOLDER_SUITE)
+        )
     if "previousProof" in proof:
         raise ProofMalformed(reason="a presentation's proof follows no other")
     try:
@@ -196,7 +201,9 @@ def _credentials(document: Mapping[str, Any]) -> tuple[UnverifiedCredential, ...
     value = document.get("verifiableCredential", [])
     listed = value if isinstance(value, list) else [value]
     if not 0 < len(listed) <= MAX_CREDENTIALS:
-        raise ProofMalformed(reason=f"the presentation needs 1 to {MAX_CREDENTIALS} credentials")
+        raise ProofMalformed(
+            reason=Phrase("the presentation needs 1 to {most} credentials", most=MAX_CREDENTIALS)
+        )
     return tuple(UnverifiedCredential(credential) for credential in listed)
 
 

@@ -21,6 +21,7 @@ from credentials.canonical.terms import Compiler
 from credentials.contexts import ContextStore, bundled_contexts
 from credentials.errors import DocumentRefused, PointerInvalid, QueryMalformed, QueryUnsupported
 from credentials.limits import DEFAULT_LIMITS
+from schemas.errors import Phrase
 from schemas.names import CONTEXT_V2
 from schemas.scenario import Scenario, all_scenarios, scenario_for_types
 from schemas.violations import UnknownScenario
@@ -126,7 +127,7 @@ class DcqlQuery:
         if not isinstance(identifier, str) or not _IDENTIFIER.fullmatch(identifier):
             raise QueryMalformed(reason="a credential query has no proper id")
         if credential.get("format") != FORMAT:
-            raise QueryUnsupported(reason=f"another format than {FORMAT}")
+            raise QueryUnsupported(reason=Phrase("another format than {format}", format=FORMAT))
         if credential.get("multiple", False) is not False:
             raise QueryUnsupported(reason="several credentials for one query")
         if credential.get("require_cryptographic_holder_binding", True) is not True:
@@ -154,7 +155,7 @@ class DcqlQuery:
             pointer = _pointer(claim.path)
             below = [other for other in known if other.startswith(pointer + "/")]
             if pointer not in known and not below:
-                raise QueryUnsupported(reason=f"the claim {pointer}")
+                raise QueryUnsupported(reason=Phrase("the claim {pointer}", pointer=pointer))
             pointers.update(dict.fromkeys([pointer] if pointer in known else below))
         return scenario, tuple(pointers)
 

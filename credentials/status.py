@@ -35,6 +35,7 @@ from credentials.errors import (
 )
 from credentials.multibase import multibase_base64, multibase_decode
 from credentials.timestamps import format_timestamp
+from schemas.errors import Phrase
 from schemas.names import CONTEXT_V2
 
 MIN_ENTRIES: Final = 131_072
@@ -199,7 +200,9 @@ def status_entries(credential: Mapping[str, Any]) -> tuple[StatusEntry, ...]:
     value = credential["credentialStatus"]
     entries = value if isinstance(value, list) else [value]
     if not 1 <= len(entries) <= MAX_STATUS_ENTRIES:
-        raise StatusEntryMalformed(reason=f"there are not 1 to {MAX_STATUS_ENTRIES} entries")
+        raise StatusEntryMalformed(
+            reason=Phrase("there are not 1 to {most} entries", most=MAX_STATUS_ENTRIES)
+        )
     parsed = tuple(StatusEntry.parse(entry) for entry in entries)
     if len(set(parsed)) != len(parsed):
         raise StatusEntryMalformed(reason="an entry stands there twice")
@@ -276,13 +279,13 @@ def parse_status_list(credential: Mapping[str, Any]) -> StatusListContent:
     """
     types = credential.get("type")
     if not isinstance(types, list) or CREDENTIAL_TYPE not in types:
-        raise StatusListMalformed(reason=f"its type is not {CREDENTIAL_TYPE}")
+        raise StatusListMalformed(reason=Phrase("its type is not {type}", type=CREDENTIAL_TYPE))
     url = credential.get("id")
     if url is not None and not isinstance(url, str):
         raise StatusListMalformed(reason="its id is not a text")
     subject = credential.get("credentialSubject")
     if not isinstance(subject, Mapping) or subject.get("type") not in (LIST_TYPE, [LIST_TYPE]):
-        raise StatusListMalformed(reason=f"its subject is not a {LIST_TYPE}")
+        raise StatusListMalformed(reason=Phrase("its subject is not a {type}", type=LIST_TYPE))
     if type(size := subject.get("statusSize", 1)) is not int or size != 1:
         raise StatusListMalformed(reason="it has more than one bit an entry")
     stated = subject.get("statusPurpose")

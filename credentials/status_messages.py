@@ -38,6 +38,7 @@ from credentials.status import (
     StatusListContent,
     parse_status_list,
 )
+from schemas.errors import Phrase
 
 MESSAGE: Final = "message"
 MAX_SIZE: Final = 8
@@ -82,7 +83,9 @@ class SizedStatusEntry:
         plain = {name: value for name, value in entry.items() if name != "statusSize"}
         size = entry.get("statusSize", 1)
         if type(size) is not int or not 1 <= size <= MAX_SIZE:
-            raise StatusEntryMalformed(reason=f"statusSize is not 1 to {MAX_SIZE}")
+            raise StatusEntryMalformed(
+                reason=Phrase("statusSize is not 1 to {most}", most=MAX_SIZE)
+            )
         messages: tuple[str, ...] = ()
         if "statusMessage" in entry:
             messages = _messages(entry["statusMessage"], size)
@@ -153,7 +156,7 @@ class SizedStatusList:
             return cls(parse_status_list(credential), None)
         size = subject.get("statusSize")
         if "statusSize" in subject and (type(size) is not int or not 1 <= size <= MAX_SIZE):
-            raise StatusListMalformed(reason=f"statusSize is not 1 to {MAX_SIZE}")
+            raise StatusListMalformed(reason=Phrase("statusSize is not 1 to {most}", most=MAX_SIZE))
         plain = {name: value for name, value in subject.items() if name != "statusSize"}
         return cls(parse_status_list({**credential, "credentialSubject": plain}), size)
 
@@ -201,7 +204,7 @@ def set_value(bits: StatusList, index: int, size: int, value: int) -> None:
 
 def _check(bits: StatusList, index: int, size: int) -> None:
     if not 1 <= size <= MAX_SIZE:
-        raise StatusListMalformed(reason=f"statusSize is not 1 to {MAX_SIZE}")
+        raise StatusListMalformed(reason=Phrase("statusSize is not 1 to {most}", most=MAX_SIZE))
     if len(bits) // size < MIN_ENTRIES:  # STATUS_LIST_LENGTH_ERROR
         raise StatusListTooShort(entries=len(bits) // size, minimum=MIN_ENTRIES)
     if not 0 <= index < len(bits) // size:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from credentials.errors import JwsMalformed, TokenExpired, TokenFromFuture, TokenNotYetValid
+from schemas.errors import Phrase
 
 _LATEST: Final = 253_402_300_799  # the end of the year 9999, beyond which no datetime reaches
 
@@ -30,7 +31,7 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     value = claims[name]
     if type(value) not in (int, float) or not 0 <= value <= _LATEST:
-        raise JwsMalformed(reason=f"{name} is not a time in seconds")
+        raise JwsMalformed(reason=Phrase("{name} is not a time in seconds", name=name))
     return float(value)
 
 

@@ -39,6 +39,7 @@ from issuer.settings import (
 )
 from issuer.times import stamp, system_clock
 from registry.genesis import Genesis
+from schemas.errors import Phrase
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.scenario import load_scenario
@@ -476,7 +477,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(1024 * 1024)
     except OSError as error:
-        raise SettingsMalformed(reason=f"{path.name} cannot be read") from error
+        raise SettingsMalformed(reason=Phrase("{name} cannot be read", name=path.name)) from error
 
 
 def _write(path: Path, content: bytes | str) -> None:

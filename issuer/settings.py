@@ -14,6 +14,7 @@ from credentials.dids import check_did
 from credentials.errors import DidMalformed
 from issuer.errors import NotInitialised, SettingsMalformed
 from issuer.files import write_private
+from schemas.errors import Phrase
 
 SETTINGS_FILE: Final = "settings.json"
 GENESIS_FILE: Final = "genesis.json"
@@ -85,7 +86,9 @@ class Settings:
             check_url(url, "registry URL")
         check_url(self.authority.url, "authority URL")
         if not 1 <= self.validity_days <= MAX_VALIDITY_DAYS:
-            raise SettingsMalformed(reason=f"validity is 1 to {MAX_VALIDITY_DAYS} days")
+            raise SettingsMalformed(
+                reason=Phrase("validity is 1 to {most} days", most=MAX_VALIDITY_DAYS)
+            )
         if not 1 <= self.offer_minutes <= 24 * 60:
             raise SettingsMalformed(reason="an offer lives 1 minute to 24 hours")
         if self.status_refresh_hours < 1:
@@ -133,12 +136,18 @@ def check_url(url: str, what: str) -> None:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError as error:
-        raise SettingsMalformed(reason=f"the {what} is not a URL") from error
+        raise SettingsMalformed(reason=Phrase("the {what} is not a URL", what=what)) from error
     if parts.scheme not in {"https", "http"} or not host or parts.query or parts.fragment:
-        raise SettingsMalformed(reason=f"the {what} is not an absolute http(s) URL")
+        raise SettingsMalformed(
+            reason=Phrase("the {what} is not an absolute http(s) URL", what=what)
+        )
     if parts.username or parts.password:
-        raise SettingsMalformed(reason=f"the {what} must not carry a user or password")
+        raise SettingsMalformed(
+            reason=Phrase("the {what} must not carry a user or password", what=what)
+        )
     if url.endswith("/"):
-        raise SettingsMalformed(reason=f"the {what} must not end with a slash")
+        raise SettingsMalformed(reason=Phrase("the {what} must not end with a slash", what=what))
     if parts.scheme == "http" and not is_loopback(host):
-        raise SettingsMalformed(reason=f"the {what} must be https beyond this machine")
+        raise SettingsMalformed(
+            reason=Phrase("the {what} must be https beyond this machine", what=what)
+        )

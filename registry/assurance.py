@@ -42,6 +42,7 @@ from registry.errors import (
 from registry.limits import MAX_CLOCK_SKEW_S
 from registry.trust import Accreditation, AnchorFound, Entitlement, TrustBundle
 from schemas.digests import digest_multibase
+from schemas.errors import Phrase
 from schemas.scenario import Scenario, scenario_for_types
 
 SKEW: Final = timedelta(seconds=60)
@@ -112,7 +113,9 @@ class Assurance:
             raise self.absent(
                 now,
                 ContractForbids(
-                    action="issue", party=did, reason=f"credentials of {scenario.credential_type}"
+                    action="issue",
+                    party=did,
+                    reason=Phrase("credentials of {type}", type=scenario.credential_type),
                 ),
             )
         return accreditation
@@ -241,7 +244,9 @@ class Assurance:
             raise self.absent(
                 now,
                 ContractForbids(
-                    action="requestClaims", party=verifier, reason=f"by {entitlement_id}"
+                    action="requestClaims",
+                    party=verifier,
+                    reason=Phrase("by {entitlement}", entitlement=entitlement_id),
                 ),
             )
         return entitlement

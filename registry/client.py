@@ -50,6 +50,7 @@ from registry.trust import LongProof, TrustBundle
 from registry.trust.container import MAX_BUNDLE_BYTES
 from registry.trust.load import MAX_LIST_BYTES
 from registry.view import LogView
+from schemas.errors import Phrase
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a bundle of 256 entries of 8 KiB takes 2 MiB
@@ -175,7 +176,13 @@ class RegistryClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise RegistryUnreachable(reason=type(error).__name__) from error
         if answer.status_code >= 500:
-            raise RegistryUnreachable(reason=f"HTTP {answer.status_code}: {_said(body)[1]}")
+            raise RegistryUnreachable(
+                reason=Phrase(
+                    "HTTP {status}: {said}",
+                    status=answer.status_code,
+                    said=_said(body)[1],
+                )
+            )
         return answer.status_code, body
 
     def _send(self, method: str, path: str, *, content: bytes, content_type: str) -> _Answer:
@@ -204,7 +211,9 @@ class RegistryClient:
         if status == _NOT_FOUND:
             raise EntryUnknown(origin=origin)
         if status != 200:
-            raise RegistryMisbehaved(reason=f"HTTP {status} for {path}")
+            raise RegistryMisbehaved(
+                reason=Phrase("HTTP {status} for {path}", status=status, path=path)
+            )
         return body
 
     def _first(self, read: Callable[[str], _T]) -> _T:
@@ -537,7 +546,9 @@ def _unverified() -> Iterator[None]:
     except TileMissing as error:
         raise EntryUnknown(origin=str(error.params["path"])) from error
     except RegistryError as error:
-        raise RegistryMisbehaved(reason=f"{error.code}: {error}") from error
+        raise RegistryMisbehaved(
+            reason=Phrase("{code}: {error}", code=error.code, error=error)
+        ) from error
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from registry.genesis import Genesis
 from registry.lines import encode_hash, parse_decimal
 from registry.members import encode_time
 from registry.note import Note, NoteSignature, VerifierKey
+from schemas.errors import Phrase
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ def lines_of(
         note = Note.parse(signed.checkpoint.text.encode() + b"\n" + body)
         found = {(s.key.name, s.key.id) for s in note.verify(keys).signatures if s.timestamp}
     except RegistryError as error:
-        raise CosignatureMissing(node=name, reason=f"its answer: {error}") from error
+        raise CosignatureMissing(
+            node=name, reason=Phrase("its answer: {error}", error=error)
+        ) from error
     if not found:
         raise CosignatureMissing(node=name, reason="its cosignature has no time")
     return [s for s in note.signatures if (s.name, s.key_id) in found]
@@ -101,7 +104,8 @@ def exchange(
     for _ in range(_EXCHANGES):
         if node.size > signed.size:
             raise CosignatureMissing(
-                node=node.name, reason=f"it has seen a larger tree, of {node.size} entries"
+                node=node.name,
+                reason=Phrase("it has seen a larger tree, of {size} entries", size=node.size),
             )
         proof = consistency(node.size, signed.size)
         lines = [f"old {node.size}", *(encode_hash(sibling) for sibling in proof), "", ""]
@@ -111,7 +115,9 @@ def exchange(
         said = body[:400].decode(errors="replace").strip()
         if status != 409:
             node.refused, node.unknown = status == _REFUSED, status == _UNKNOWN
-            raise CosignatureMissing(node=node.name, reason=f"HTTP {status}: {said}")
+            raise CosignatureMissing(
+                node=node.name, reason=Phrase("HTTP {status}: {said}", status=status, said=said)
+            )
         try:
             node.size = parse_decimal(said)
         except ValueError as error:

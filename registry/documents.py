@@ -22,6 +22,7 @@ from registry.governance import Governance
 from registry.members import document_digest, is_digest
 from registry.storage import Tiles
 from registry.trust.load import MAX_LIST_BYTES
+from schemas.errors import Phrase
 
 DOCUMENTS: Final = "status-lists"
 
@@ -49,7 +50,9 @@ class Documents:
         an accredited issuer signed it.
         """
         if len(data) > MAX_LIST_BYTES:
-            raise SubmissionMalformed(reason=f"a status list of more than {MAX_LIST_BYTES} bytes")
+            raise SubmissionMalformed(
+                reason=Phrase("a status list of more than {most} bytes", most=MAX_LIST_BYTES)
+            )
         try:
             document = json.loads(data)
             canonical = rfc8785.dumps(document)

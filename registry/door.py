@@ -45,6 +45,7 @@ from registry.governance import Governance
 from registry.log import Log, Sequenced
 from registry.members import encode_time
 from registry.submission import Submission
+from schemas.errors import Phrase
 
 DOOR_TOLERANCE: Final = SEAL_TOLERANCE / 2
 """How far a seal may be from the sequencer's clock. Half of what nodes allow between two seals: so
@@ -365,7 +366,10 @@ class Door:
                 raise NotPermitted(
                     submitter=submission.submitter,
                     origin=submission.origin,
-                    reason=f"entry {index} said this and was replaced since; state another start",
+                    reason=Phrase(
+                        "entry {index} said this and was replaced since; state another start",
+                        index=index,
+                    ),
                 )
 
     def permit(self, submission: Submission, chain: Progress) -> None:

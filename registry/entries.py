@@ -39,6 +39,7 @@ from registry.members import (
     is_time,
 )
 from registry.spelling import COUNT, HASH, PLAIN, SIGNATURE, TIME, Spelling
+from schemas.errors import Phrase
 
 # Spellings of the kinds that stand in nearly every leaf
 
@@ -148,7 +149,7 @@ def parse_entry(raw: bytes) -> Entry:
 def parse_entry_slowly(raw: bytes) -> Entry:
     """`parse_entry` for every kind and every fault; what says what an entry is."""
     if len(raw) > MAX_GENESIS_BYTES:
-        raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
+        raise EntryMalformed(reason=Phrase("more than {most} bytes", most=MAX_ENTRY_BYTES))
     try:
         body = _DECODER.decode(raw.decode())
         _check_depth(body)
@@ -159,7 +160,7 @@ def parse_entry_slowly(raw: bytes) -> Entry:
         # Catches repeated members, spaces, other orders and other spellings of one value.
         raise EntryMalformed(reason="not JSON in canonical form")
     if len(raw) > MAX_ENTRY_BYTES and body.get("kind") != "genesis":
-        raise EntryMalformed(reason=f"more than {MAX_ENTRY_BYTES} bytes")
+        raise EntryMalformed(reason=Phrase("more than {most} bytes", most=MAX_ENTRY_BYTES))
     _check_body(body)
     return Entry(body["kind"], raw, body)
 
@@ -194,19 +195,27 @@ def _check_body(body: Mapping[str, Any]) -> None:
         raise EntryKindUnknown(kind=f"{name}, another version")
     missing = sorted(kind.members.keys() - body.keys())
     if missing:
-        raise EntryMalformed(reason=f"{name}: {missing[0]} is missing")
+        raise EntryMalformed(
+            reason=Phrase("{name}: {missing} is missing", name=name, missing=missing[0])
+        )
     optional = kind.optional.keys() & body.keys()
     if len(body) != len(kind.members) + 2 + len(optional):
-        raise EntryMalformed(reason=f"{name}: it has members that its kind does not define")
+        raise EntryMalformed(
+            reason=Phrase("{name}: it has members that its kind does not define", name=name)
+        )
     for member, check in kind.members.items():
         if not check(body[member]):
-            raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
+            raise EntryMalformed(
+                reason=Phrase("{name}: {member} is not what it must be", name=name, member=member)
+            )
     for member in optional:
         if not kind.optional[member](body[member]):
-            raise EntryMalformed(reason=f"{name}: {member} is not what it must be")
+            raise EntryMalformed(
+                reason=Phrase("{name}: {member} is not what it must be", name=name, member=member)
+            )
     wrong = kind.rule(body)
     if wrong:
-        raise EntryMalformed(reason=f"{name}: {wrong}")
+        raise EntryMalformed(reason=Phrase("{name}: {what}", name=name, what=wrong))
 
 
 # The entries of the side chains

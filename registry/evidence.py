@@ -27,6 +27,7 @@ from registry.members import decode_digest
 from registry.merkle import EMPTY_ROOT, HashReader, complete_subtrees, node_hash
 from registry.note import VerifierKey
 from registry.proofs import TlogProof
+from schemas.errors import Phrase
 
 FORMAT: Final = "zhenglian/fork/v1"
 MAX_EVIDENCE_BYTES: Final = 4 * 1024 * 1024
@@ -131,7 +132,9 @@ class Fork:
         except EvidenceInvalid:
             raise
         except RegistryError as error:
-            raise EvidenceInvalid(reason=f"{error.code}: {error}") from error
+            raise EvidenceInvalid(
+                reason=Phrase("{code}: {error}", code=error.code, error=error)
+            ) from error
         if older.size == newer.size:
             beginning = newer.root
         else:

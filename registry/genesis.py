@@ -21,6 +21,7 @@ from registry.limits import MAX_GENESIS_BYTES
 from registry.members import decode_time, encode_time
 from registry.note import VerifierKey
 from registry.policy import Policy
+from schemas.errors import Phrase
 
 GENESIS_FILE: Final = "genesis.json"
 
@@ -107,7 +108,7 @@ class Genesis:
     def from_entry(cls, entry: Entry) -> Genesis:
         """The genesis that `entry` records."""
         if entry.kind != "genesis":
-            raise GenesisInvalid(reason=f"the entry is of kind {entry.kind}")
+            raise GenesisInvalid(reason=Phrase("the entry is of kind {kind}", kind=entry.kind))
         body = entry.body
         return cls(
             network=body["network"],
@@ -183,7 +184,7 @@ class Genesis:
             with path.open("rb") as stream:
                 raw = stream.read(MAX_GENESIS_BYTES + 2)
         except OSError as error:
-            raise GenesisInvalid(reason=f"{path.name} cannot be read") from error
+            raise GenesisInvalid(reason=Phrase("{name} cannot be read", name=path.name)) from error
         return cls.parse(raw)
 
     def save(self, path: Path) -> None:

@@ -301,7 +301,7 @@ class Monitor:
                     _("{address} does not show the tiles of {origin}: {reason}"),
                     source,
                     found.origin,
-                    reason=str(error),
+                    reason=error,
                 )
                 return False
             if whole != large.root:

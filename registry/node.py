@@ -48,6 +48,7 @@ from registry.recovery import Heard, needed
 from registry.refusals import Refusal
 from registry.tiles import TileReader
 from registry.witness import Answer, Cosigned, Witness, utc_now
+from schemas.errors import Phrase
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +188,9 @@ class Node:
         floor = self._floor()
         if floor is not None:
             if signed.size < floor.size:
-                raise NodeRecovering(reason=f"it may have cosigned {floor.size} entries before")
+                raise NodeRecovering(
+                    reason=Phrase("it may have cosigned {size} entries before", size=floor.size)
+                )
             if floor.size <= self.mirror.size and self.mirror.root_at(floor.size) != floor.root:
                 raise ConsistencyInvalid(reason="it leads past a tree that was cosigned before")
         if signed.size <= self.mirror.size:
@@ -239,7 +242,9 @@ class Node:
         """The tree that a cosigned one must continue; raises NodeRecovering while unknown."""
         if self.asking:
             count = needed(self.genesis)
-            raise NodeRecovering(reason=f"its record is lost, and it must hear {count} others")
+            raise NodeRecovering(
+                reason=Phrase("its record is lost, and it must hear {count} others", count=count)
+            )
         held = self.floor()
         return None if held is None else Waypoint(held.size, held.root)
 

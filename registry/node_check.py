@@ -33,6 +33,7 @@ from registry.merkle import Frontier, leaf_hash
 from registry.node_store import MIRROR_FILE
 from registry.note import Note
 from registry.tiles import WIDTH, Tile, TileStack, bundle_of, decode_bundle, split_hashes
+from schemas.errors import Phrase
 
 Progress = Callable[[str, int, int], None]
 _FLOOR = "floor"
@@ -123,8 +124,12 @@ def open_copy(folder: Path, genesis: Genesis) -> Iterator[NodeCopy]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         if isinstance(error, sqlite3.OperationalError):
-            raise StoreFailed(store=folder.name, reason=f"SQLite says {name}") from error
-        raise StoreCorrupt(store=folder.name, reason=f"SQLite says {name}") from error
+            raise StoreFailed(
+                store=folder.name, reason=Phrase("SQLite says {name}", name=name)
+            ) from error
+        raise StoreCorrupt(
+            store=folder.name, reason=Phrase("SQLite says {name}", name=name)
+        ) from error
 
 
 def check_copy(

@@ -23,6 +23,7 @@ from registry.members import is_url
 from registry.tiles import WIDTH, Tile, decode_bundle, parse_tile, width_at
 from registry.trust.load import MAX_LIST_BYTES
 from registry.witness import origin_hash
+from schemas.errors import Phrase
 
 # The genesis is the first entry of the first bundle; each has a length of two bytes before it.
 MAX_BUNDLE_BYTES: Final = WIDTH * (MAX_ENTRY_BYTES + 2) + MAX_GENESIS_BYTES
@@ -100,7 +101,7 @@ class HttpSource:
         try:
             return decode_bundle(data, bundle.width)
         except RegistryError as error:
-            raise RegistryUnreachable(reason=str(error)) from error
+            raise RegistryUnreachable(reason=error) from error
 
     def tile(self, origin: str, tile: Tile) -> list[bytes]:
         """The hashes of a tile; raises RegistryUnreachable."""
@@ -108,7 +109,7 @@ class HttpSource:
         try:
             return parse_tile(tile, data or b"")
         except RegistryError as error:
-            raise RegistryUnreachable(reason=str(error)) from error
+            raise RegistryUnreachable(reason=error) from error
 
     def checkpoint(self, origin: str) -> bytes | None:
         """The published checkpoint of a chain, if there is one; raises RegistryUnreachable."""
@@ -137,7 +138,13 @@ class HttpSource:
                 if answer.status_code == _NOT_FOUND:
                     return None
                 if answer.status_code != 200:
-                    raise RegistryUnreachable(reason=f"HTTP {answer.status_code} for {path}")
+                    raise RegistryUnreachable(
+                        reason=Phrase(
+                            "HTTP {status} for {path}",
+                            status=answer.status_code,
+                            path=path,
+                        )
+                    )
                 return read_answer(answer, limit, seconds=ANSWER_S)
         except AnswerUnfit as error:
             raise RegistryUnreachable(reason=error.reason) from error

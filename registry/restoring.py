@@ -44,6 +44,7 @@ from registry.storage import Commit
 from registry.storage.places import SQLITE, Places
 from registry.tiles import encode_bundle
 from registry.view import LogView
+from schemas.errors import Phrase
 
 STAGING: Final = ".restoring"
 _COMMIT: Final = 4096  # entries of one commit of a restored log
@@ -77,7 +78,10 @@ def fill(
             mirror.advance(target.size, target.root, read=holder.entries)
         except RegistryUnreachable as error:
             raise RestoreRefused(
-                reason=f"the source does not show the {target.size} entries that nodes cosigned"
+                reason=Phrase(
+                    "the source does not show the {size} entries that nodes cosigned",
+                    size=target.size,
+                )
             ) from error
         mirror.commit()
     if mirror.root_at(target.size) != target.root or mirror.root_at(cosigned.size) != cosigned.root:
@@ -112,7 +116,9 @@ class ArchiveHolder:
     def entries(self, origin: str, start: int, end: int) -> Iterable[bytes]:
         held = self._archive.chains.get(origin)
         if held is None or end > held.part.end:
-            raise RegistryUnreachable(reason=f"the archive does not hold so much of {origin}")
+            raise RegistryUnreachable(
+                reason=Phrase("the archive does not hold so much of {origin}", origin=origin)
+            )
         return self._archive.entries(origin, start, end)
 
     def tile(self, origin: str, tile: object) -> list[bytes]:
@@ -154,7 +160,9 @@ def ask_nodes(
             continue
         source = sources.get(node.name)
         if source is None:
-            raise RestoreRefused(reason=f"no address of the node {node.name} is known")
+            raise RestoreRefused(
+                reason=Phrase("no address of the node {name} is known", name=node.name)
+            )
         try:
             note = source.monitored(genesis.origin)
             found = None
@@ -162,13 +170,19 @@ def ask_nodes(
                 found = open_checkpoint(note, genesis.origin, genesis.log_keys, node.keys)
         except RegistryError as error:
             raise RestoreRefused(
-                reason=f"the node {node.name} does not say what it has cosigned ({error.code})"
+                reason=Phrase(
+                    "the node {name} does not say what it has cosigned ({code})",
+                    name=node.name,
+                    code=error.code,
+                )
             ) from error
         heard.append(node.name)
         if found is None:
             continue
         if not found.cosignatures:
-            raise RestoreRefused(reason=f"the node {node.name} shows nothing that it has cosigned")
+            raise RestoreRefused(
+                reason=Phrase("the node {name} shows nothing that it has cosigned", name=node.name)
+            )
         if floor is not None and floor.size == found.size and floor.root != found.root:
             raise RestoreRefused(reason="two nodes have cosigned two trees of one size")
         if floor is None or found.size > floor.size:
@@ -210,8 +224,13 @@ def restore(
         for origin, size in (known or {}).items():
             if origin in chains and size > sizes.get(origin, 0):
                 raise RestoreRefused(
-                    reason=f"{origin} was seen with {size} entries, and here are "
-                    f"{sizes.get(origin, 0)}; register its next epoch instead"
+                    reason=Phrase(
+                        "{origin} was seen with {size} entries, and here are {found}; "
+                        "register its next epoch instead",
+                        origin=origin,
+                        size=size,
+                        found=sizes.get(origin, 0),
+                    )
                 )
         signers = {genesis.origin: genesis.log_keys}
         signers |= {origin: chain.log_keys for origin, chain in chains.items()}
@@ -219,7 +238,11 @@ def restore(
             if keys.find(origin) is None:
                 raise KeyMissing(origin=origin)
             if keys.signer(origin).key not in log_keys:
-                raise RestoreRefused(reason=f"the key of {origin} is another than the chain names")
+                raise RestoreRefused(
+                    reason=Phrase(
+                        "the key of {origin} is another than the chain names", origin=origin
+                    )
+                )
         for origin in signers:
             view = mirror.reader.views.get(origin)
             if again and places.of(origin).store == SQLITE:

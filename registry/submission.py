@@ -27,6 +27,7 @@ from registry.errors import SealInvalid, SubmissionMalformed
 from registry.limits import MAX_BATCH_ENTRIES, MAX_ENTRY_BYTES
 from registry.members import decode_digest, decode_time, encode_digest, encode_time
 from registry.merkle import root_of
+from schemas.errors import Phrase
 
 SEAL_PREFIX: Final = b"zhenglian/seal/v1\x00"
 MAX_SUBMISSION_BYTES: Final = 4 * 1024 * 1024  # a full batch of anchors takes 200 KiB
@@ -78,12 +79,16 @@ class Submission:
     def parse(cls, origin: str, body: bytes) -> Submission:
         """The submission in a request's body. Raises SubmissionMalformed, EntryMalformed."""
         if len(body) > MAX_SUBMISSION_BYTES:
-            raise SubmissionMalformed(reason=f"more than {MAX_SUBMISSION_BYTES} bytes")
+            raise SubmissionMalformed(
+                reason=Phrase("more than {most} bytes", most=MAX_SUBMISSION_BYTES)
+            )
         if not body.endswith(b"\n"):
             raise SubmissionMalformed(reason="the last line has no end")
         lines = body[:-1].split(b"\n")
         if len(lines) > MAX_BATCH_ENTRIES:
-            raise SubmissionMalformed(reason=f"more than {MAX_BATCH_ENTRIES} lines")
+            raise SubmissionMalformed(
+                reason=Phrase("more than {most} lines", most=MAX_BATCH_ENTRIES)
+            )
         if any(len(line) > MAX_ENTRY_BYTES for line in lines):
             raise SubmissionMalformed(reason="a line is longer than an entry may be")
         return cls.assemble(origin, [parse_entry(line) for line in lines])
@@ -114,7 +119,9 @@ def seal(
 ) -> Submission:
     """Seal `entries` for the chain `origin` with the key that `key_url` names."""
     if not 1 <= len(entries) < MAX_BATCH_ENTRIES:
-        raise SubmissionMalformed(reason=f"not 1 to {MAX_BATCH_ENTRIES - 1} entries")
+        raise SubmissionMalformed(
+            reason=Phrase("not 1 to {most} entries", most=MAX_BATCH_ENTRIES - 1)
+        )
     body: dict[str, Any] = {
         "kind": "seal",
         "v": 1,

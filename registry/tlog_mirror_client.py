@@ -31,6 +31,7 @@ from registry.tlog_mirror_format import (
     encode_package,
     runs,
 )
+from schemas.errors import Phrase
 
 _ATTEMPTS: Final = 6  # without progress: other clients may move the mirror meanwhile
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
@@ -97,7 +98,10 @@ class MirrorClient:
         for _ in range(_ATTEMPTS):
             if self._pending > signed.size:
                 raise CosignatureMissing(
-                    node=self.name, reason=f"it has seen a larger tree, of {self._pending} entries"
+                    node=self.name,
+                    reason=Phrase(
+                        "it has seen a larger tree, of {size} entries", size=self._pending
+                    ),
                 )
             proof = source.consistency_proof(self._pending, signed.size)
             lines = [f"old {self._pending}", *(encode_hash(h) for h in proof), "", ""]
@@ -134,10 +138,13 @@ class MirrorClient:
         try:
             info = MirrorInfo.parse(answer)
         except ValueError as error:
-            raise CosignatureMissing(node=self.name, reason=f"HTTP {status}, no info") from error
+            raise CosignatureMissing(
+                node=self.name, reason=Phrase("HTTP {status}, no info", status=status)
+            ) from error
         if info.size > signed.size:
             raise CosignatureMissing(
-                node=self.name, reason=f"it has seen a larger tree, of {info.size} entries"
+                node=self.name,
+                reason=Phrase("it has seen a larger tree, of {size} entries", size=info.size),
             )
         self._next, self._ticket = info.next, info.ticket
         return None
@@ -156,7 +163,9 @@ class MirrorClient:
 
     def _refused(self, status: int, body: bytes) -> CosignatureMissing:
         said = body[:400].decode(errors="replace").strip()
-        return CosignatureMissing(node=self.name, reason=f"HTTP {status}: {said}")
+        return CosignatureMissing(
+            node=self.name, reason=Phrase("HTTP {status}: {said}", status=status, said=said)
+        )
 
 
 def _packages(source: Source, start: int, size: int) -> Iterator[bytes]:

@@ -11,9 +11,10 @@ in one: name the field, not its content.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import PurePath
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 
 class ExitCode(IntEnum):
@@ -39,9 +40,37 @@ def printable(value: object) -> object:
     if not isinstance(value, str | PurePath | Exception):
         return value
     text = str(value)
+    if isinstance(value, ZhenglianError):
+        text = text.removesuffix(".")  # in the midst of a sentence, which brings its own
     if len(text) > LONGEST_PARAMETER:
         text = text[: LONGEST_PARAMETER - 1] + "…"
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+class Phrase(str):
+    """A part of a sentence with something in it: `Phrase("more than {count} bytes", count=9)`.
+
+    It is the English text, fit for a terminal, and remembers the message id and the parameters it
+    was made of, so that `schemas.texts.localize` can say it in another language. Words without
+    parameters need none of this: they are a message id themselves.
+    """
+
+    __slots__ = ("message", "params")
+    message: str
+    params: Mapping[str, object]
+
+    def __new__(cls, message: str, /, **params: object) -> Self:
+        shown = {name: printable(value) for name, value in params.items()}
+        self = super().__new__(cls, message.format(**shown))
+        self.message = message
+        self.params = params
+        return self
+
+    def __str__(self) -> str:
+        return self  # `str` would forget what it was made of
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (self.message,), dict(self.params)
 
 
 class ZhenglianError(Exception):

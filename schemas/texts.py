@@ -14,14 +14,25 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
-from schemas.errors import ZhenglianError
+from schemas.errors import Phrase, ZhenglianError, printable
 
 CHINESE: Final = "zh-CN"
 ENGLISH: Final = "en"
 LANGUAGES: Final = (CHINESE, ENGLISH)
 
-_WORDS: Final = frozenset({"reason", "what", "role", "unit"})
+WORDS: Final = frozenset({"reason", "what", "role", "unit"})
 """Parameters of errors that hold a phrase from the program, never one from its input."""
+
+_PACKAGES: Final = (
+    "schemas",
+    "credentials",
+    "registry",
+    "verifier",
+    "issuer",
+    "wallet",
+    "zhenglian",
+)
+"""Where catalogues lie. They are read as files: nothing here imports upwards."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +70,44 @@ def load_texts(package: str, language: str) -> Texts:
 def localize(error: ZhenglianError, language: str) -> dict[str, str]:
     """`error.diagnostics()` in `language`: code, message, hint.
 
-    Parameters that are words of ours are message ids too, and are translated where known.
+    Parameters that are words of ours, phrases or errors are translated with it.
     """
-    texts = load_texts(type(error).__module__.partition(".")[0], language)
+    package = type(error).__module__.partition(".")[0]
+    texts = load_texts(package, language)
     params = {
-        name: texts(value) if name in _WORDS and isinstance(value, str) else value
-        for name, value in error.shown().items()
+        name: printable(_said(name, value, package, language))
+        for name, value in error.params.items()
     }
     return {
         "code": error.code,
         "message": texts(error.message).format(**params),
         "hint": texts(error.hint).format(**params),
     }
+
+
+def _said(name: str, value: object, package: str, language: str) -> object:
+    """A parameter in another language, where it is not what somebody else said."""
+    if isinstance(value, ZhenglianError):
+        message = localize(value, language)["message"]
+        return message.removesuffix("\N{IDEOGRAPHIC FULL STOP}").removesuffix(".")
+    if name in WORDS and isinstance(value, Exception) and value.args:
+        value = value.args[0]
+    if isinstance(value, Phrase):
+        inner = {n: printable(_said(n, v, package, language)) for n, v in value.params.items()}
+        return _word(value.message, package, language).format(**inner)
+    if name in WORDS and isinstance(value, str):
+        return _word(value, package, language)
+    return value
+
+
+def _word(message: str, package: str, language: str) -> str:
+    """From the catalogue of the error's package, or else of the one that raised it."""
+    if language != CHINESE:
+        return message
+    for one in (package, *_PACKAGES):
+        if (text := load_texts(one, language)(message)) != message:
+            return text
+    return message
 
 
 def choose_language(environ: Mapping[str, str], explicit: str | None = None) -> str:

@@ -1,21 +1,25 @@
 """Both languages are complete: every text for people has its Chinese translation.
 
-Messages are taken from the sources themselves (calls of `_`, and the sentences of every error
-class), so a text that is added without a translation fails here.
+Messages are taken from the sources themselves (calls of `_`, the sentences of every error class,
+and the words that fill their gaps), so a text that is added without a translation fails here.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
+import pickle
 import pkgutil
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from schemas.errors import ZhenglianError
+from schemas.errors import MalformedInput, Phrase, ZhenglianError
+from schemas.texts import CHINESE, ENGLISH, WORDS, localize
 
 PACKAGES = ("schemas", "credentials", "registry", "verifier", "issuer", "wallet", "zhenglian")
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +50,69 @@ def _message_ids(package: str) -> set[str]:
         if error.__module__.partition(".")[0] == package:
             ids |= {error.message, error.hint}
     return ids - {""}
+
+
+def _catalogue(package: str) -> dict[str, str]:
+    with (ROOT / package / "locale" / "zh_CN.po").open("rb") as stream:
+        return {str(m.id): str(m.string) for m in read_po(stream, locale="zh_CN") if m.string}
+
+
+def _literals(value: ast.expr) -> Iterator[str]:
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    elif isinstance(value, ast.IfExp):
+        yield from _literals(value.body)
+        yield from _literals(value.orelse)
+    elif isinstance(value, ast.BoolOp):
+        for one in value.values:
+            yield from _literals(one)
+
+
+def _calls(package: str) -> Iterator[tuple[str, ast.Call]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_word_in_an_error_has_a_chinese_translation(package: str) -> None:
+    known: dict[str, str] = {}
+    for each in PACKAGES:
+        known |= _catalogue(each)
+    untranslatable = []
+    for place, call in _calls(package):
+        words = [k.value for k in call.keywords if k.arg in WORDS]
+        # An f-string would be English for ever: see `Phrase`.
+        untranslatable += [place for word in words if isinstance(word, ast.JoinedStr)]
+        if ast.unparse(call.func).rpartition(".")[2] == "Phrase":
+            words.append(call.args[0])
+        for word in words:
+            for text in _literals(word):
+                if text and _fields(text) != _fields(known.get(text, "{absent}")):
+                    untranslatable.append(f"{place}: {text}")
+    assert not untranslatable
+
+
+def test_a_phrase_is_english_text_that_can_be_said_in_chinese() -> None:
+    phrase = Phrase("more than {most} bytes", most=5)
+    assert phrase == "more than 5 bytes"
+    for same in (str(phrase), pickle.loads(pickle.dumps(phrase))):  # noqa: S301 - our own
+        error = MalformedInput(reason=same)
+        assert localize(error, ENGLISH)["message"] == "The input is malformed: more than 5 bytes."
+        assert localize(error, CHINESE)["message"] == "输入格式有误：超过 5 字节。"
+
+
+def test_an_error_within_an_error_is_said_in_one_language() -> None:
+    inner = MalformedInput(reason="it is not JSON")
+    outer = MalformedInput(reason=Phrase("entry {index}: {error}", index=3, error=inner))
+    assert str(outer) == "The input is malformed: entry 3: The input is malformed: it is not JSON."
+    assert localize(outer, CHINESE)["message"] == (
+        "输入格式有误：条目 3：输入格式有误：它不是 JSON。"
+    )
+    hostile = Phrase("{name} cannot be read", name="\x1b[2J\n")
+    assert str(hostile) == "\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER} cannot be read"
+    assert "\x1b" not in localize(MalformedInput(reason=hostile), CHINESE)["message"]
 
 
 def _fields(template: str) -> set[str]:

@@ -38,7 +38,7 @@ from registry.errors import ContractForbids, EntriesDuplicate, RegistryError
 from registry.members import Purpose, decode_digest, encode_digest
 from registry.trust import Entitlement, Genesis, TrustBundle
 from schemas.durable import replace_file
-from schemas.errors import ExitCode
+from schemas.errors import ExitCode, Phrase
 from schemas.scenario import scenario_for_types
 from verifier.checks import Knowledge
 from verifier.errors import (
@@ -284,7 +284,9 @@ class Desk:
             raise RequestExcess(entitlement=entitlement_id, names=", ".join(beyond))
         if not self.assurance.bundle.allows_claims(entitlement, wanted, now):
             raise ContractForbids(
-                action="requestClaims", party=self.settings.did, reason=f"by {entitlement_id}"
+                action="requestClaims",
+                party=self.settings.did,
+                reason=Phrase("by {entitlement}", entitlement=entitlement_id),
             )
         scenario = scenario_for_types(["VerifiableCredential", entitlement.credential_type])
         nonce = base64url_encode(self._random(NONCE_BYTES))

@@ -37,7 +37,7 @@ class VaultExists(WalletError):
 
 class WrongPassphrase(WalletError):
     code = "ZL-VAULT-PASSPHRASE"
-    exit_code = ExitCode.REJECTED
+    exit_code = ExitCode.USAGE
     message = "The passphrase is wrong."
     hint = "Try again in {seconds} s. Each wrong try makes the wait longer."
 
@@ -46,7 +46,7 @@ class BackOff(WalletError):
     """Too early after a wrong passphrase; the passphrase given was not even looked at."""
 
     code = "ZL-VAULT-BACKOFF"
-    exit_code = ExitCode.REJECTED
+    exit_code = ExitCode.ENVIRONMENT
     message = "After a wrong passphrase the wallet waits before the next try: {seconds} s are left."
     hint = "Wait that long; the passphrase just given was not tried."
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 from credentials.jose import sign_compact
 from credentials.timestamps import parse_timestamp
+from schemas.errors import Phrase
 from schemas.scenario import Scenario
 from wallet.errors import (
     ApplicationMalformed,
@@ -276,7 +277,7 @@ def _failed(answer: Answer) -> NoReturn:
 def _text(body: Mapping[str, Any], member: str) -> str:
     value = body.get(member)
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_SECRET or not value.isascii():
-        raise IssuerProtocol(reason=f"{member} is missing or not a text")
+        raise IssuerProtocol(reason=Phrase("{member} is missing or not a text", member=member))
     return value
 
 

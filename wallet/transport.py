@@ -23,6 +23,7 @@ import httpx
 from credentials.canonical.strict_json import parse_json_object
 from credentials.errors import CredentialError
 from registry.answers import PLAIN
+from schemas.errors import Phrase
 from wallet.errors import IssuerAddressUnsafe, IssuerProtocol, IssuerUnreachable
 
 LARGEST_ANSWER: Final = 1024 * 1024
@@ -77,10 +78,12 @@ class SafeHttp:
         what it carries, anywhere.
         """
         if not isinstance(address, str) or not address.startswith(self.base + "/"):
-            raise IssuerProtocol(reason=f"its {what} lies outside its own address")
+            raise IssuerProtocol(
+                reason=Phrase("its {what} lies outside its own address", what=what)
+            )
         parts = urlsplit(address)
         if parts.query or parts.fragment or "/../" in parts.path or "\\" in address:
-            raise IssuerProtocol(reason=f"its {what} is not a plain address")
+            raise IssuerProtocol(reason=Phrase("its {what} is not a plain address", what=what))
         return address
 
     def well_known(self, name: str) -> str:

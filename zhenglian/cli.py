@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.texts import LANGUAGES, Texts, choose_language, load_texts, localize
+from zhenglian.usage import is_help, problem, speak, usage_line
 
 # The sentences that stand beside each role in `zl --help`.
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
@@ -44,7 +45,9 @@ def _build_role(name: str, language: str) -> Any:
     texts = load_texts(module.__name__.partition(".")[0], language)
     app = module.build_app(texts)
     app._add_completion = False  # typer offers it at the root only if asked there
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    speak(command, load_texts("zhenglian", language))
+    return command
 
 
 def _root(language: str, wanted: str | None) -> Any:
@@ -91,7 +94,9 @@ def _root(language: str, wanted: str | None) -> Any:
         # `lang` is read from the arguments before anything is built; see `main`.
         del lang, version
 
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    speak(command, _)
+    return command
 
 
 def _tell_version(wanted: bool) -> None:
@@ -144,9 +149,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except typer.Abort:
         return int(ExitCode.USAGE)
     except typer._click.exceptions.ClickException as raised:
-        error = WrongUsage(problem=" ".join(raised.format_message().split()))
+        error = WrongUsage(problem=problem(raised))
         if not as_json:
-            return _said(raised.show, error)
+            if is_help(raised):
+                return _said(raised.show, error)
+            # The language is what was asked for, not what the library speaks.
+            return _said(partial(_report_usage, usage_line(raised), error, language), error)
     except (BrokenPipeError, SystemExit):  # rich makes the second, with code 1, of the first
         return _unheard()
     except Exception as raised:  # noqa: BLE001 - a defect must never look like a verdict (exit 1)
@@ -160,6 +168,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         words = f"{where}{raised!r}" if environ.get("ZL_DEBUG") else where
         _said(partial(print, words, file=sys.stderr), error)
     return _said(partial(report, error, language, as_json=as_json), error)
+
+
+def _report_usage(usage: str, error: ZhenglianError, language: str) -> None:
+    if usage:
+        print(usage, file=sys.stderr)  # noqa: T201 - the front door speaks
+    report(error, language, as_json=False)
 
 
 def _said(say: Callable[[], None], error: ZhenglianError) -> int:
@@ -192,7 +206,7 @@ class WrongUsage(ZhenglianError):
 
     code = "ZL-USAGE"
     exit_code = ExitCode.USAGE
-    message = "The command cannot be understood: {problem}"
+    message = "The command cannot be understood: {problem}."
     hint = "`--help` after a command tells how it is used."
 
 

@@ -21,6 +21,7 @@ from credentials.errors import (
     LimitExceeded,
 )
 from credentials.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_SAFE_INTEGER
+from schemas.errors import Phrase
 
 _LONGEST_INTEGER: Final = len(str(-MAX_SAFE_INTEGER))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -47,7 +48,9 @@ def parse_json(data: bytes | str) -> Any:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         # Only the position: the message of the parser may quote the text.
-        raise JsonMalformed(reason=f"line {error.lineno}, column {error.colno}") from None
+        raise JsonMalformed(
+            reason=Phrase("line {lineno}, column {colno}", lineno=error.lineno, colno=error.colno)
+        ) from None
     except RecursionError:
         raise LimitExceeded(what="nesting of the JSON text", limit=MAX_JSON_DEPTH) from None
     if text.count("{") + text.count("[") > MAX_JSON_DEPTH or "\\u" in text:

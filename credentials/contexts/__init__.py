@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from credentials.errors import ContextDigestMismatch, ContextInvalid, ContextUnknown
+from schemas.errors import Phrase
 
 DIGESTS_FILE: Final = "digests.json"
 
@@ -39,9 +40,9 @@ class ContextRecord:
         try:
             document = json.loads(self.data)
         except ValueError as error:
-            raise ContextInvalid(reason=f"{self.url} is not JSON") from error
+            raise ContextInvalid(reason=Phrase("{url} is not JSON", url=self.url)) from error
         if not isinstance(document, dict) or "@context" not in document:
-            raise ContextInvalid(reason=f"{self.url} has no @context")
+            raise ContextInvalid(reason=Phrase("{url} has no @context", url=self.url))
         return document
 
 

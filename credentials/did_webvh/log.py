@@ -148,7 +148,7 @@ def verify_log(
         try:
             versions.append(_entry(entry, name, versions, now))
         except BadParameter as error:
-            raise WebvhLogInvalid(entry=len(versions) + 1, reason=str(error)) from error
+            raise WebvhLogInvalid(entry=len(versions) + 1, reason=error) from error
     if not any(version.document["id"] == did for version in versions):
         raise WebvhLogInvalid(entry=1, reason="it is the log of another identifier")
     check_witnesses(

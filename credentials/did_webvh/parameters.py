@@ -13,6 +13,7 @@ from typing import Any, Final
 from credentials.errors import KeyInvalid
 from credentials.keys import PublicKey
 from credentials.multibase import base58btc_encode
+from schemas.errors import Phrase
 
 METHOD: Final = "did:webvh:1.0"
 """The one version that is understood; others are refused, never read as this one."""
@@ -142,7 +143,7 @@ def _flag(value: object) -> bool:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_KEYS:
-        raise BadParameter(f"a parameter is not a list of at most {MAX_KEYS}")
+        raise BadParameter(Phrase("a parameter is not a list of at most {most}", most=MAX_KEYS))
     return tuple(_text(item) for item in value)
 
 

@@ -34,7 +34,7 @@ class WrongPassphrase(CredentialError):
     """The passphrase does not open the file, or the file was altered: the cipher cannot tell."""
 
     code = "ZL-PASSPHRASE-WRONG"
-    exit_code = ExitCode.REJECTED
+    exit_code = ExitCode.USAGE
     message = "The passphrase does not open this file."
     hint = (
         "Check the keyboard layout and upper and lower case. "

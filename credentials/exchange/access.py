@@ -39,6 +39,7 @@ from credentials.jose import parse_compact, sign_compact
 from credentials.keys import Signer
 from credentials.multibase import multibase_base64, multibase_decode
 from credentials.timestamps import format_timestamp, parse_timestamp
+from schemas.errors import Phrase
 
 VERSION: Final = 1
 SALT_BYTES: Final = 32
@@ -207,7 +208,9 @@ def _read(payload: Mapping[str, Any], kid: str | None) -> tuple[AccessRecord, by
     except (EncodingInvalid, LimitExceeded) as error:
         raise ReceiptMalformed(reason="its salt is not multibase") from error
     if len(salt) != SALT_BYTES:
-        raise ReceiptMalformed(reason=f"its salt does not have {SALT_BYTES} bytes")
+        raise ReceiptMalformed(
+            reason=Phrase("its salt does not have {length} bytes", length=SALT_BYTES)
+        )
     chain = payload["chain"]
     if not isinstance(chain, str) or not _ORIGIN.fullmatch(chain):
         raise ReceiptMalformed(reason="it does not name a chain")

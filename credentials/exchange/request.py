@@ -44,6 +44,7 @@ from credentials.keys import Signer
 from credentials.qr.codes import capacity
 from credentials.query import DcqlQuery
 from credentials.timestamps import format_timestamp
+from schemas.errors import Phrase
 
 TYPE: Final = "oauth-authz-req+jwt"
 SCHEME: Final = "openid4vp"
@@ -248,7 +249,7 @@ def _key_name(jws: UnverifiedJws) -> str:
 def _time(payload: Mapping[str, Any], member: str) -> datetime:
     value = payload.get(member)
     if type(value) is not int or not 0 <= value <= _LAST_SECOND:
-        raise RequestMalformed(reason=f"{member} is not a time")
+        raise RequestMalformed(reason=Phrase("{member} is not a time", member=member))
     return datetime.fromtimestamp(value, UTC)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from credentials.errors import CredentialError
+from schemas.errors import Phrase
 
 MAX_LABEL: Final = 200
 """Characters of a name or purpose: two lines on a phone, and part of a QR code."""
@@ -28,16 +29,18 @@ def labels(value: object, member: str, refusal: Refusal) -> dict[str, str]:
     """A text in one or both languages, printable: nothing in it may move a cursor or turn a
     line around on the screen that asks for consent."""
     if not isinstance(value, Mapping) or not value or not set(value) <= set(LANGUAGES):
-        raise refusal(reason=f"{member} is not a text in Chinese or English")
+        raise refusal(reason=Phrase("{member} is not a text in Chinese or English", member=member))
     result = {}
     for language in LANGUAGES:
         if language not in value:
             continue
         text = value[language]
         if not isinstance(text, str) or not text.strip() or len(text) > MAX_LABEL:
-            raise refusal(reason=f"{member} is empty or too long")
+            raise refusal(reason=Phrase("{member} is empty or too long", member=member))
         if not text.isprintable():
-            raise refusal(reason=f"{member} holds characters that do not print")
+            raise refusal(
+                reason=Phrase("{member} holds characters that do not print", member=member)
+            )
         result[language] = text
     return result
 
@@ -45,20 +48,22 @@ def labels(value: object, member: str, refusal: Refusal) -> dict[str, str]:
 def web_address(value: object, member: str, refusal: Refusal) -> str:
     """An https URL without user, query and fragment; http only to this very machine."""
     if not isinstance(value, str) or len(value) > MAX_ADDRESS:
-        raise refusal(reason=f"{member} is not an address of normal length")
+        raise refusal(reason=Phrase("{member} is not an address of normal length", member=member))
     if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
-        raise refusal(reason=f"{member} holds characters that addresses cannot hold")
+        raise refusal(
+            reason=Phrase("{member} holds characters that addresses cannot hold", member=member)
+        )
     try:
         parts = urlsplit(value)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise refusal(reason=f"{member} is not an address") from error
+        raise refusal(reason=Phrase("{member} is not an address", member=member)) from error
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
     netloc = parts.netloc.rpartition(":")[0] if _port is not None else parts.netloc
     if not secure or not host or not _HOST.fullmatch(netloc):
-        raise refusal(reason=f"{member} is not an https address")
+        raise refusal(reason=Phrase("{member} is not an https address", member=member))
     if parts.query or parts.fragment or "?" in value or "#" in value:
-        raise refusal(reason=f"{member} carries more than an address")
+        raise refusal(reason=Phrase("{member} carries more than an address", member=member))
     return value
 
 
@@ -66,7 +71,7 @@ def link_fields(text: str, scheme: str, refusal: Refusal) -> dict[str, str]:
     """The fields of `scheme://…?a=b&c=d`, each at most once."""
     _, mark, query = text.partition("?")
     if not text.startswith(f"{scheme}://") or not mark:
-        raise refusal(reason=f"it is not an {scheme} link")
+        raise refusal(reason=Phrase("it is not an {scheme} link", scheme=scheme))
     try:
         pairs = parse_qsl(
             query,
@@ -89,5 +94,5 @@ def text_member(
     """A text of exactly `shape`."""
     value = source.get(member)
     if not isinstance(value, str) or not shape.fullmatch(value):
-        raise refusal(reason=f"{member} is missing or of another form")
+        raise refusal(reason=Phrase("{member} is missing or of another form", member=member))
     return value

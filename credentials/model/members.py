@@ -11,6 +11,7 @@ from credentials.canonical.text import language_tag
 from credentials.errors import LanguageTagInvalid, ModelViolation
 from credentials.model.versions import CURRENT_MODEL, FIRST_CONTEXT, Model
 from credentials.timestamps import parse_timestamp
+from schemas.errors import Phrase
 
 MAX_URL: Final = 2048
 """Characters of an identifier; a did:key takes 60, one of ML-DSA-44 1,760."""
@@ -85,7 +86,10 @@ def type_names(entry: Mapping[str, Any], pointer: str) -> tuple[str, ...]:
 
 def check_type(entry: Mapping[str, Any], pointer: str, required: str) -> None:
     if required not in type_names(entry, pointer):
-        raise ModelViolation(pointer=f"{pointer}/type", reason=f"it does not name {required}")
+        raise ModelViolation(
+            pointer=f"{pointer}/type",
+            reason=Phrase("it does not name {required}", required=required),
+        )
 
 
 def optional_id(entry: Mapping[str, Any], pointer: str) -> None:

@@ -20,6 +20,7 @@ from credentials.model.members import (
     typed,
 )
 from credentials.model.versions import CURRENT_MODEL, Model
+from schemas.errors import Phrase
 from schemas.names import CONTEXT_V2
 
 ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
@@ -85,7 +86,7 @@ def _check_enveloped(document: object, kind: str) -> None:
     if envelope.get("@context") != CONTEXT_V2:
         check_context(envelope)
     if type_names(envelope, "") != (kind,):
-        raise ModelViolation(pointer="/type", reason=f"it does not name {kind}")
+        raise ModelViolation(pointer="/type", reason=Phrase("it does not name {kind}", kind=kind))
     name = envelope.get("id")
     if not isinstance(name, str) or not _DATA_URL.fullmatch(name):
         raise ModelViolation(pointer="/id", reason="it is not a data: URL with a secured document")

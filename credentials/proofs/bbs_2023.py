@@ -74,6 +74,7 @@ from credentials.proofs.selective import (
     shuffled_labels,
 )
 from credentials.proofs.suite import ProofInput, SuiteOptions
+from schemas.errors import Phrase
 
 _KEY_TYPE: Final[KeyType] = "Bls12381G2"
 _Options = TypeVar("_Options", BbsIssuing, BbsShowing, BbsChecking)
@@ -105,7 +106,7 @@ def sign_base(
     pointers = check_pointers(mandatory_pointers)
     hmac_key = secrets.token_bytes(HMAC_KEY_LENGTH) if hmac_key is None else hmac_key
     if len(hmac_key) != HMAC_KEY_LENGTH:
-        raise KeyInvalid(reason=f"an HMAC key has {HMAC_KEY_LENGTH} bytes")
+        raise KeyInvalid(reason=Phrase("an HMAC key has {length} bytes", length=HMAC_KEY_LENGTH))
     if (pseudonyms and commitment is None) or (nym_entropy is not None and not pseudonyms):
         raise BbsFeatureMismatch
     if pseudonyms and nym_entropy is None:
@@ -352,7 +353,7 @@ def _messages(lines: Iterable[str]) -> list[bytes]:
 def _document(proof_input: ProofInput) -> dict[str, Any]:
     document = dict(proof_input.document)
     if "proof" in document:
-        raise ProofMalformed(reason=f"{NAME} does not cover earlier proofs")
+        raise ProofMalformed(reason=Phrase("{name} does not cover earlier proofs", name=NAME))
     return document
 
 
@@ -557,7 +558,7 @@ def _split(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     if isinstance(proof, list) and len(proof) == 1:
         proof = proof[0]
     if not isinstance(proof, Mapping) or proof.get("cryptosuite") != NAME:
-        raise ProofMalformed(reason=f"the document has no single proof of {NAME}")
+        raise ProofMalformed(reason=Phrase("the document has no single proof of {name}", name=NAME))
     return {name: value for name, value in document.items() if name != "proof"}, dict(proof)
 
 

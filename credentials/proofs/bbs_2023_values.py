@@ -17,6 +17,7 @@ from credentials.errors import EncodingInvalid, LimitExceeded, ProofMalformed
 from credentials.limits import DEFAULT_LIMITS, MAX_POINTERS
 from credentials.multibase import multibase_base64, multibase_decode
 from credentials.proofs.selective import HMAC_KEY_LENGTH, check_pointers
+from schemas.errors import Phrase
 
 _SIGNATURE: Final = 80
 _HEADER: Final = 64  # two SHA-256 digests
@@ -200,7 +201,7 @@ def _is_count(value: object) -> bool:
 
 def _check(holds: bool, what: str) -> None:
     if not holds:
-        raise ProofMalformed(reason=f"{what} in its value has the wrong form")
+        raise ProofMalformed(reason=Phrase("{what} in its value has the wrong form", what=what))
 
 
 def _check_bytes(value: object, size: int, what: str) -> None:
@@ -221,7 +222,7 @@ def _parts(
         raise ProofMalformed(reason="its value is not base64url with the header u") from error
     feature = features.get(data[:3])
     if feature is None:
-        raise ProofMalformed(reason=f"its value is not that of a {kind} proof")
+        raise ProofMalformed(reason=Phrase("its value is not that of a {kind} proof", kind=kind))
     try:
         parts = cbor2.loads(data[3:])
         # One byte string for each value: this rules out trailing bytes, indefinite lengths and

@@ -43,6 +43,7 @@ from credentials.proofs.selective import (
     select_document,
 )
 from credentials.proofs.suite import ProofInput
+from schemas.errors import Phrase
 
 NAME: Final = "ecdsa-sd-2023"
 BASE_HEADER: Final = b"\xd9\x5d\x00"
@@ -145,7 +146,7 @@ def is_base_value(value: object) -> bool:
 
 def _check(holds: bool, what: str) -> None:
     if not holds:
-        raise ProofMalformed(reason=f"{what} in its value has the wrong form")
+        raise ProofMalformed(reason=Phrase("{what} in its value has the wrong form", what=what))
 
 
 def _check_common(base_signature: object, proof_key: object, signatures: object) -> None:
@@ -171,7 +172,7 @@ def _parts(value: object, header: bytes) -> list[Any]:
         raise ProofMalformed(reason="its value is not base64url with the header u") from error
     if data[:3] != header:
         kind = "base" if header == BASE_HEADER else "derived"
-        raise ProofMalformed(reason=f"its value is not that of a {kind} proof")
+        raise ProofMalformed(reason=Phrase("its value is not that of a {kind} proof", kind=kind))
     try:
         parts = cbor2.loads(data[3:])
         # One byte string for each value: this rules out tags, which §3.5.2 forbids inside, as
@@ -205,7 +206,7 @@ def sign_base(
     pointers = check_pointers(mandatory_pointers)
     hmac_key = secrets.token_bytes(HMAC_KEY_LENGTH) if hmac_key is None else hmac_key
     if len(hmac_key) != HMAC_KEY_LENGTH:
-        raise KeyInvalid(reason=f"an HMAC key has {HMAC_KEY_LENGTH} bytes")
+        raise KeyInvalid(reason=Phrase("an HMAC key has {length} bytes", length=HMAC_KEY_LENGTH))
     key = PrivateKey.generate(_KEY_TYPE) if proof_key is None else proof_key
     tagged = key.public_key.tagged()
 
@@ -347,7 +348,7 @@ def _relabelled(proof_input: ProofInput, derived: DerivedValue) -> list[str]:
 def _document(proof_input: ProofInput) -> dict[str, Any]:
     document = dict(proof_input.document)
     if "proof" in document:
-        raise ProofMalformed(reason=f"{NAME} does not cover earlier proofs")
+        raise ProofMalformed(reason=Phrase("{name} does not cover earlier proofs", name=NAME))
     return document
 
 
@@ -493,7 +494,7 @@ def _split(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     if isinstance(proof, list) and len(proof) == 1:
         proof = proof[0]
     if not isinstance(proof, Mapping) or proof.get("cryptosuite") != NAME:
-        raise ProofMalformed(reason=f"the document has no single proof of {NAME}")
+        raise ProofMalformed(reason=Phrase("the document has no single proof of {name}", name=NAME))
     return {name: value for name, value in document.items() if name != "proof"}, dict(proof)
 
 

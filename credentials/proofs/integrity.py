@@ -52,6 +52,7 @@ from credentials.proofs.table import (
     PROOF_FORMS,
 )
 from credentials.timestamps import format_timestamp, parse_timestamp
+from schemas.errors import Phrase
 
 DATA_INTEGRITY_CONTEXT: Final = DATA_INTEGRITY.context
 
@@ -274,7 +275,9 @@ def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         raise ProofMissing
     proofs = proof if isinstance(proof, list) else [proof]
     if len(proofs) > MAX_PROOFS:
-        raise ProofMalformed(reason=f"the document has more than {MAX_PROOFS} proofs")
+        raise ProofMalformed(
+            reason=Phrase("the document has more than {most} proofs", most=MAX_PROOFS)
+        )
     if not all(isinstance(each, Mapping) for each in proofs):
         raise ProofMalformed(reason="it is not an object")
     if len(proofs) > 1:
@@ -292,10 +295,10 @@ def _check_shape(
         raise ProofMalformed(reason="it has a member that is not understood")
     for name in _TEXTS:
         if not isinstance(proof.get(name), str) or not proof[name]:
-            raise ProofMalformed(reason=f"{name} is missing or not a text")
+            raise ProofMalformed(reason=Phrase("{name} is missing or not a text", name=name))
     for name in _OPTIONAL_TEXTS:
         if name in proof and (not isinstance(proof[name], str) or not proof[name]):
-            raise ProofMalformed(reason=f"{name} is not a text")
+            raise ProofMalformed(reason=Phrase("{name} is not a text", name=name))
     if "@context" in proof and proof["@context"] != context:
         # VC-DI-ECDSA §3.2.5 signs the options under the document's context. §3.3.2 would let the
         # document of a JSON suite have further contexts behind those that were signed; whoever
@@ -309,7 +312,7 @@ def _time(proof: Mapping[str, Any], name: str) -> datetime | None:
         return None
     instant = parse_timestamp(proof[name])
     if instant is None:
-        raise ProofMalformed(reason=f"{name} is not a time with a time zone")
+        raise ProofMalformed(reason=Phrase("{name} is not a time with a time zone", name=name))
     return instant
 
 

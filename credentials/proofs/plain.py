@@ -16,6 +16,7 @@ from credentials.errors import EncodingInvalid, LimitExceeded, ProofMalformed
 from credentials.keys import SIGNATURE_LENGTH, KeyType, PublicKey, Signer
 from credentials.multibase import multibase_base58, multibase_base64, multibase_decode
 from credentials.proofs.suite import ProofInput
+from schemas.errors import Phrase
 
 # VC-DI-ECDSA §3.2.3, §3.2.4: the curve chooses the hash, also for labelling blank nodes.
 DIGEST: Final[Mapping[KeyType, Callable[[bytes], Any]]] = {
@@ -46,7 +47,9 @@ class PlainSuite:
         self, proof_input: ProofInput, signer: Signer, mandatory_pointers: Sequence[str]
     ) -> str:
         if mandatory_pointers:
-            raise ProofMalformed(reason=f"{self.name} always shows the whole document")
+            raise ProofMalformed(
+                reason=Phrase("{name} always shows the whole document", name=self.name)
+            )
         data = self.hash_data(proof_input, signer.public_key.type)
         return _SPELL[self.base](signer.sign(data))
 
@@ -64,7 +67,9 @@ class PlainSuite:
         try:
             signature = multibase_decode(proof_value, allowed=self.base)
         except (EncodingInvalid, LimitExceeded) as error:
-            raise ProofMalformed(reason=f"its value is not {_NAMED[self.base]}") from error
+            raise ProofMalformed(
+                reason=Phrase("its value is not {what}", what=_NAMED[self.base])
+            ) from error
         if len(signature) != SIGNATURE_LENGTH[key_type]:
             raise ProofMalformed(reason="its value has the wrong length")
         return signature

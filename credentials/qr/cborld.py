@@ -65,7 +65,7 @@ class CborLd:
         except (CborLdLossy, LimitExceeded):
             raise
         except (CredentialError, UnicodeEncodeError) as error:
-            raise CborLdLossy(reason=str(error).rstrip(".")) from error
+            raise CborLdLossy(reason=error) from error
         if not same:
             raise CborLdLossy(reason="some value would come back changed")
         return data

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from credentials.errors import CborLdMalformed, ContextInvalid, LimitExceeded
 from credentials.limits import DEFAULT_LIMITS
+from schemas.errors import Phrase
 
 FIRST_TERM: Final = 100
 _KEYWORDS_IN_ORDER: Final = (
@@ -187,7 +188,7 @@ class TermCompiler:
 
     def _read(self, context: object, where: str) -> Entry:
         if not isinstance(context, Mapping):
-            raise ContextInvalid(reason=f"{where} is not one object")
+            raise ContextInvalid(reason=Phrase("{where} is not one object", where=where))
         batches: tuple[tuple[str, ...], ...] = ()
         imported = context.get("@import")
         if imported is not None:
@@ -202,7 +203,9 @@ class TermCompiler:
             if isinstance(definition, str):
                 definition = {"@id": definition}
             if not isinstance(definition, Mapping):
-                raise ContextInvalid(reason=f"a term in {where} is neither text nor object")
+                raise ContextInvalid(
+                    reason=Phrase("a term in {where} is neither text nor object", where=where)
+                )
             terms[term] = definition
         protected = bool(context.get("@protected"))
         return Entry(context, terms, (*batches, tuple(terms)), protected)
@@ -291,7 +294,9 @@ class TermCompiler:
             elif before.protected:
                 same = now.body == before.body
                 if not same and not property_scope:
-                    raise ContextInvalid(reason=f"it redefines the protected term {term!r}")
+                    raise ContextInvalid(
+                        reason=Phrase("it redefines the protected term {term!r}", term=term)
+                    )
                 if same:
                     terms[term] = replace(now, protected=True)
         return terms

@@ -26,6 +26,7 @@ from registry.tiles import (
     Tile,
     TileStack,
 )
+from schemas.errors import Phrase
 
 FORMAT: Final = "zhenglian/archive/v1"
 FIRST_MEMBER: Final = "archive.json"
@@ -90,7 +91,7 @@ class PartTree:
             try:
                 found = roots(part.end, part.size, nodes, part.right)[1]
             except RegistryError as error:
-                raise ArchiveForged(part=part.origin, reason=str(error)) from error
+                raise ArchiveForged(part=part.origin, reason=error) from error
         if found != part.root:
             raise ArchiveForged(
                 part=part.origin, reason="its entries do not lead to the cosigned checkpoint"
@@ -108,7 +109,9 @@ def side_state(genesis: Genesis, origin: str, proof: bytes) -> tuple[int, bytes]
     except ArchiveForged:
         raise
     except RegistryError as error:
-        raise ArchiveForged(part=origin, reason=f"{error.code}: {error}") from error
+        raise ArchiveForged(
+            part=origin, reason=Phrase("{code}: {error}", code=error.code, error=error)
+        ) from error
     return int(entry["size"]), decode_digest(entry["root"], 32)
 
 

@@ -50,6 +50,7 @@ from registry.tiles import (
     width_at,
 )
 from registry.trust.load import MAX_LIST_BYTES
+from schemas.errors import Phrase
 
 
 class _Members:
@@ -180,7 +181,9 @@ class Archive:
         try:
             self.main = self.genesis.policy.check(note, origin=origin, now=now)
         except RegistryError as error:
-            raise ArchiveForged(part=origin, reason=f"{error.code}: {error}") from error
+            raise ArchiveForged(
+                part=origin, reason=Phrase("{code}: {error}", code=error.code, error=error)
+            ) from error
         self._chain(members, origin, self.main.size, self.main.root, b"", progress)
 
     def _side(self, members: _Members, origin: str, progress: Progress) -> None:
@@ -212,7 +215,7 @@ class Archive:
             try:
                 entries = decode_bundle(data, bundle.width)
             except BundleMalformed as error:
-                raise ArchiveMalformed(part=f"{origin}/{bundle.path}", reason=str(error)) from error
+                raise ArchiveMalformed(part=f"{origin}/{bundle.path}", reason=error) from error
             held.offsets.append(offset)
             held.lengths.append(len(data))
             self._compare(members, origin, check.extend(entries))

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from registry.errors import ContractMalformed
 from registry.limits import MAX_POLICY_TEXT
+from schemas.errors import Phrase
 
 SCHEMA_FILE: Final = "zhenglian.cedarschema"
 LIBRARY: Final = (
@@ -121,7 +122,9 @@ def _tokens(text: str, name: str) -> Iterator[tuple[str, str]]:
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:
-            raise ContractMalformed(name=name, reason=f"no Cedar at character {position + 1}")
+            raise ContractMalformed(
+                name=name, reason=Phrase("no Cedar at character {position}", position=position + 1)
+            )
         position = found.end()
         if found.lastgroup != "space":
             yield str(found.lastgroup), found.group()
@@ -130,7 +133,9 @@ def _tokens(text: str, name: str) -> Iterator[tuple[str, str]]:
 def measure(text: str, name: str) -> int:
     """The number of policies of a text that is safe to parse. Raises ContractMalformed."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_POLICY_TEXT:
-        raise ContractMalformed(name=name, reason=f"more than {MAX_POLICY_TEXT} bytes")
+        raise ContractMalformed(
+            name=name, reason=Phrase("more than {most} bytes", most=MAX_POLICY_TEXT)
+        )
     if not all(one.isprintable() or one in "\t\r\n" for one in text):
         # Else the text that people read could differ from the one that decides.
         raise ContractMalformed(name=name, reason="it has characters that are not seen")
@@ -145,13 +150,18 @@ def measure(text: str, name: str) -> int:
         conditionals += group == "word" and piece == "if"
         if depth > MAX_DEPTH or links > MAX_LINKS or conditionals > MAX_CONDITIONALS:
             raise ContractMalformed(
-                name=name, reason=f"policy {policies + 1} is too long or nests too deep"
+                name=name,
+                reason=Phrase(
+                    "policy {policies} is too long or nests too deep", policies=policies + 1
+                ),
             )
         if piece == ";" and depth == 0:
             policies += 1
             links = conditionals = 0
     if policies > MAX_POLICIES:
-        raise ContractMalformed(name=name, reason=f"more than {MAX_POLICIES} policies")
+        raise ContractMalformed(
+            name=name, reason=Phrase("more than {most} policies", most=MAX_POLICIES)
+        )
     return policies
 
 
@@ -179,7 +189,12 @@ def _parse(text: str, name: str) -> PolicyText:
     whole = PolicyText(text, rules)
     if CHANGE in whole.actions and name != RULE_OF_RULES:
         raise ContractMalformed(
-            name=name, reason=f"only the contract {RULE_OF_RULES} may speak of {CHANGE}"
+            name=name,
+            reason=Phrase(
+                "only the contract {contract} may speak of {change}",
+                contract=RULE_OF_RULES,
+                change=CHANGE,
+            ),
         )
     return whole
 
@@ -205,7 +220,10 @@ def _rule(form: Mapping[str, Any], name: str) -> Rule:
             actions = scope.get("entities") or [scope["entity"]]
         case _:
             raise ContractMalformed(
-                name=name, reason=f"the policy {identifier} does not name its actions"
+                name=name,
+                reason=Phrase(
+                    "the policy {identifier} does not name its actions", identifier=identifier
+                ),
             )
     principal = form["principal"]
     named = principal.get("entity") if principal["op"] in ("==", "in") else None

@@ -82,7 +82,7 @@ class CosignatureMissing(RegistryError):
     """A node did not cosign; `reason` says why."""
 
     code = "ZL-NODE-REFUSED"
-    message = "The node {node} did not cosign: {reason}"
+    message = "The node {node} did not cosign: {reason}."
     hint = "Look at the node's log. The others go on as long as they make a quorum."
 
 

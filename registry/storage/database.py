@@ -36,6 +36,7 @@ from registry.errors import (
     StoreUnsafe,
     StoreVersion,
 )
+from schemas.errors import Phrase
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,9 @@ class Database:
                 if value in {"off", "local", "remote_write"}:
                     connection.execute("SET synchronous_commit = on")
             elif value == "off":
-                raise StoreUnsafe(store=self.name, reason=f"{setting} is off")
+                raise StoreUnsafe(
+                    store=self.name, reason=Phrase("{setting} is off", setting=setting)
+                )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -246,7 +249,9 @@ class Database:
             if "does not exist" in text and "database" in text:
                 return StoreMissing(store=self.name)
             return StoreUnreachable(store=self.name, reason="no connection")
-        return StoreFailed(store=self.name, reason=f"the database reports {type(error).__name__}")
+        return StoreFailed(
+            store=self.name, reason=Phrase("the database reports {kind}", kind=type(error).__name__)
+        )
 
     # --- schema ---
 

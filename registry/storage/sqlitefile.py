@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from registry.errors import StoreCorrupt, StoreFailed, StoreFull, StoreLocked
+from schemas.errors import Phrase
 
 _NO_ROOM_BYTES: Final = 1024 * 1024
 _LOCK_WAIT_S: Final = 2.0
@@ -35,8 +36,10 @@ def named_errors(name: str, folder: Path | None) -> Iterator[None]:
         if kind in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreLocked(store=name) from error
         if kind in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise StoreCorrupt(store=name, reason=f"SQLite says {said}") from error
-        raise StoreFailed(store=name, reason=f"SQLite says {said}") from error
+            raise StoreCorrupt(
+                store=name, reason=Phrase("SQLite says {said}", said=said)
+            ) from error
+        raise StoreFailed(store=name, reason=Phrase("SQLite says {said}", said=said)) from error
     except OSError as error:
         raise StoreFailed(store=name, reason=os.strerror(error.errno or 0)) from error
 

@@ -63,7 +63,7 @@ class SideTree:
         except AnchorUnknown:
             raise
         except RegistryError as error:
-            raise AnchorInvalid(reason=str(error)) from error
+            raise AnchorInvalid(reason=error) from error
         return compact.index
 
 
@@ -108,7 +108,7 @@ class LongProof:
         except (ValueError, TypeError, RecursionError, rfc8785.CanonicalizationError) as error:
             raise AnchorInvalid(reason="it is not a proof for an anchor") from error
         except RegistryError as error:
-            raise AnchorInvalid(reason=str(error)) from error
+            raise AnchorInvalid(reason=error) from error
 
     def verify(
         self, genesis: Genesis, origin: str, leaf: bytes, *, now: int | None = None
@@ -133,7 +133,7 @@ class LongProof:
         except QuorumMissing:
             raise
         except RegistryError as error:
-            raise AnchorInvalid(reason=str(error)) from error
+            raise AnchorInvalid(reason=error) from error
         time = found.checkpoint.time
         if time is None:  # a genesis always demands a quorum
             raise AnchorInvalid(reason="nobody cosigned it")

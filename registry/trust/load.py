@@ -38,6 +38,7 @@ from registry.tiles import WIDTH, split_hashes
 from registry.trust.anchors import SideTree
 from registry.trust.bundle import StatusListSnapshot, TrustBundle
 from registry.trust.container import unpack
+from schemas.errors import Phrase
 
 FORMAT: Final = "zhenglian/trust-bundle/v1"
 MANIFEST: Final = "bundle.json"
@@ -139,7 +140,7 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
             genesis, ((index, e) for index, e in entries.items() if e.kind in GOVERNANCE_KINDS)
         )
     except RegistryError as error:
-        raise BundleForged(part=ENTRIES, reason=str(error)) from error
+        raise BundleForged(part=ENTRIES, reason=error) from error
     sides: dict[str, SideTree] = {}
     lists_by_chain: list[tuple[SideChain, dict[str, tuple[int, Entry]]]] = []
     for origin, head in sorted(heads.items()):
@@ -172,9 +173,9 @@ def _checkpoint(note: bytes, genesis: Genesis, now: datetime | None) -> Cosigned
     except QuorumMissing:
         raise
     except (NoteMalformed, CheckpointMalformed) as error:
-        raise BundleCorrupt(part=CHECKPOINT, reason=str(error)) from error
+        raise BundleCorrupt(part=CHECKPOINT, reason=error) from error
     except RegistryError as error:
-        raise BundleForged(part=CHECKPOINT, reason=str(error)) from error
+        raise BundleForged(part=CHECKPOINT, reason=error) from error
 
 
 def _main_entries(data: bytes, checkpoint: CosignedCheckpoint) -> dict[int, Entry]:
@@ -189,7 +190,9 @@ def _main_entries(data: bytes, checkpoint: CosignedCheckpoint) -> dict[int, Entr
             try:
                 verify_inclusion(index, checkpoint.size, entry.leaf_hash, path, checkpoint.root)
             except RegistryError as error:
-                raise BundleForged(part=ENTRIES, reason=f"entry {index}: {error}") from error
+                raise BundleForged(
+                    part=ENTRIES, reason=Phrase("entry {index}: {error}", index=index, error=error)
+                ) from error
             found[index] = entry
             last = index
     return found

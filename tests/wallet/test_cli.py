@@ -257,9 +257,9 @@ def test_an_unreachable_registry(zl: Zl, town: Town, tmp_path: Path) -> None:
 def test_wrong_passphrase_and_back_off(made: Zl, town: Town, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text(OTHER, encoding="utf-8")
     wrong = made("list", "--passphrase-file", tmp_path / "wrong", "--json")
-    assert (wrong.code, wrong.json["error"]["code"]) == (1, "ZL-VAULT-PASSPHRASE")
+    assert (wrong.code, wrong.json["error"]["code"]) == (2, "ZL-VAULT-PASSPHRASE")
     early = made("list", "--json")
-    assert (early.code, early.json["error"]["code"]) == (1, "ZL-VAULT-BACKOFF")
+    assert (early.code, early.json["error"]["code"]) == (4, "ZL-VAULT-BACKOFF")
     town.clock.advance(seconds=2)
     assert made("list").code == 0
 

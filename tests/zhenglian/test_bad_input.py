@@ -324,8 +324,8 @@ def test_a_wrong_passphrase_is_named_by_every_role(
     options = [word for node in nodes for word in ("--node", node)]
     assert city.zl(tmp_path, "registry", "init", *options, "--json").code == 0
     expected = {
-        ("wallet", "list"): (1, "ZL-VAULT-PASSPHRASE"),
-        ("registry", "serve", "--port", "0"): (1, "ZL-PASSPHRASE-WRONG"),
+        ("wallet", "list"): (2, "ZL-VAULT-PASSPHRASE"),
+        ("registry", "serve", "--port", "0"): (2, "ZL-PASSPHRASE-WRONG"),
     }
     for words, error in expected.items():
         told = city.zl(tmp_path, *words, "--json", "--passphrase-file", tmp_path / "wrong")

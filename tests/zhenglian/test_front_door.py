@@ -113,6 +113,48 @@ def test_wrong_usage_is_named_for_people_and_machines(
     assert json.loads(out)["error"]["code"] == "ZL-USAGE"
 
 
+@pytest.mark.parametrize(
+    ("words", "english", "chinese"),
+    [
+        (("nonsense",), "there is no command nonsense.", "没有命令 nonsense。"),
+        (("registry", "show"), "index is missing.", "缺少 index。"),
+        (
+            ("registry", "show", "x"),
+            "index does not fit: a whole number is expected.",
+            "index 不合要求：应为整数。",
+        ),
+        (("registry", "show", "1", "2"), "these words are too many: 2.", "多余的参数：2。"),
+        (("registry", "serve", "--prot"), "similar: --host, --port.", "相近的有：--host, --port。"),
+        (("registry", "serve", "--zzzzz"), "there is no option --zzzzz.", "没有选项 --zzzzz。"),
+        (("registry", "serve", "--port"), "--port needs a value.", "--port 需要一个值。"),
+        (("registry", "serve", "--json=3"), "--json takes no value.", "--json 不带值。"),
+    ],
+)
+def test_what_is_wrong_with_a_command_is_said_in_the_language_asked_for(
+    zl: Callable[..., Any], words: tuple[str, ...], english: str, chinese: str
+) -> None:
+    assert zl(*words)[2].splitlines()[-2].endswith(english)
+    told = zl(*words, ZL_LANG="zh-CN")[2].splitlines()
+    assert told[-2].endswith(chinese)
+    assert told[-1] == "  在命令后加 `--help` 可查看用法。"
+    assert not any("Usage" in line or "Error" in line for line in told)
+
+
+@pytest.mark.parametrize("words", [(), ("registry",), ("registry", "node"), ("wallet", "list")])
+def test_the_help_is_in_one_language(zl: Callable[..., Any], words: tuple[str, ...]) -> None:
+    english = zl(*words, "--help")[1]
+    assert "Usage: zl" in english
+    assert "Show this help and end." in english
+    chinese = zl(*words, "--help", ZL_LANG="zh-CN")[1]
+    assert "用法：zl" in chinese
+    assert "显示本帮助并退出。" in chinese
+    # But for names of types and of options, which are the same everywhere.
+    left = re.sub(
+        r"<[^>]*>|\[[a-z|]+\]|--?[a-z-]+|zl( [a-z-]+)*|^│ [a-z-]+", "", chinese, flags=re.M
+    )
+    assert not re.search(r"[A-Z][a-z]+ [a-z]+", left), left
+
+
 def test_no_command_at_all_shows_the_help(zl: Callable[..., Any]) -> None:
     code, out, err = zl()
     assert code == ExitCode.USAGE

@@ -26,6 +26,7 @@ from credentials.securing import Envelope, verify_secured_credential
 from credentials.status import MAX_STATUS_ENTRIES
 from credentials.status_messages import MESSAGE, SizedStatusEntry, SizedStatusList
 from credentials.token_status import JWT_TYPE, StatusReference, verify_status_list_jwt
+from schemas.errors import Phrase
 from zhenglian.vc.errors import StatusSet, StatusUnknown
 from zhenglian.vc.reading import Content, Token, read_content
 
@@ -104,7 +105,9 @@ class Judge:
         value = document["credentialStatus"]
         listed = value if isinstance(value, list) else [value]
         if not 1 <= len(listed) <= MAX_STATUS_ENTRIES:
-            raise StatusEntryMalformed(reason=f"there are not 1 to {MAX_STATUS_ENTRIES} entries")
+            raise StatusEntryMalformed(
+                reason=Phrase("there are not 1 to {most} entries", most=MAX_STATUS_ENTRIES)
+            )
         for sized in [SizedStatusEntry.parse(entry) for entry in listed]:
             found = self._list_at(sized.list_url, issuer).value(sized)
             # A message is a state and not a verdict (Bitstring Status List §2.1).

@@ -37,7 +37,7 @@ def known_contexts(named: Sequence[str], *, conformance: bool = False) -> Contex
         for url in more:
             store.document(url)
     except CredentialError as error:
-        raise ContextFileUnusable(reason=str(error).rstrip(".")) from error
+        raise ContextFileUnusable(reason=error) from error
     return store
 
 

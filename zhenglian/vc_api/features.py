@@ -19,6 +19,7 @@ from credentials.errors import EncodingInvalid, LimitExceeded
 from credentials.multibase import multibase_decode
 from credentials.proofs import BbsChecking, BbsIssuing, BbsShowing
 from credentials.proofs.bbs_2023_options import NAME as BBS_2023
+from schemas.errors import Phrase
 from zhenglian.vc_api.errors import BodyMalformed, CommitmentMissing, FeatureUnavailable
 
 ISSUING: Final = ("featureOption", "commitmentWithProof")
@@ -95,11 +96,11 @@ def _bytes(options: Mapping[str, Any], name: str) -> bytes | None:
         return multibase_decode(value, allowed="u")
     except (EncodingInvalid, LimitExceeded):
         # Without its cause, which could be about a secret.
-        raise BodyMalformed(reason=f"{name} is not multibase base64url") from None
+        raise BodyMalformed(reason=Phrase("{name} is not multibase base64url", name=name)) from None
 
 
 def _text(options: Mapping[str, Any], name: str) -> str | None:
     value = options.get(name)
     if name in options and (not isinstance(value, str) or not value):
-        raise BodyMalformed(reason=f"{name} is not a text")
+        raise BodyMalformed(reason=Phrase("{name} is not a text", name=name))
     return value

@@ -44,6 +44,7 @@ from credentials.proofs.suite import Cryptosuite
 from credentials.related_resources import check_related_resources, held_by
 from credentials.status import MAX_STATUS_ENTRIES, status_list_credential
 from credentials.status_messages import MESSAGE, SizedStatusEntry
+from schemas.errors import Phrase
 from zhenglian.vc_api import features
 from zhenglian.vc_api.envelopes import FORMS, Envelopes
 from zhenglian.vc_api.errors import (
@@ -251,7 +252,9 @@ class VcApi:
         else:
             credentials = self._verify_proof_of(presentation, challenge, domain, suites)
         if len(credentials) > MAX_CREDENTIALS:
-            raise BodyMalformed(reason=f"there are more than {MAX_CREDENTIALS} credentials")
+            raise BodyMalformed(
+                reason=Phrase("there are more than {most} credentials", most=MAX_CREDENTIALS)
+            )
         checks = ["proof"] if self.proof_only else ["proof", "holder", "challenge", "domain"]
         inner = [self._verify(credential, suites) for credential in credentials]
         return Answer(
@@ -465,7 +468,7 @@ def _only(body: Mapping[str, Any], *known: str) -> None:
 def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = body.get(name)
     if not isinstance(value, Mapping):
-        raise BodyMalformed(reason=f"{name} is missing or not an object")
+        raise BodyMalformed(reason=Phrase("{name} is missing or not an object", name=name))
     return value
 
 
@@ -482,14 +485,14 @@ def _options(body: Mapping[str, Any], *known: str) -> Mapping[str, Any]:
 def _texts(options: Mapping[str, Any], name: str) -> Sequence[str]:
     value = options.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BodyMalformed(reason=f"{name} is not a list of texts")
+        raise BodyMalformed(reason=Phrase("{name} is not a list of texts", name=name))
     return value
 
 
 def _text(options: Mapping[str, Any], name: str) -> str | None:
     value = options.get(name)
     if value is not None and (not isinstance(value, str) or not value):
-        raise BodyMalformed(reason=f"{name} is not a text")
+        raise BodyMalformed(reason=Phrase("{name} is not a text", name=name))
     return value
 
 
@@ -504,7 +507,9 @@ def _status_entries(credential: Mapping[str, Any]) -> list[SizedStatusEntry]:
     value = credential.get("credentialStatus", [])
     listed = value if isinstance(value, list) else [value]
     if len(listed) > MAX_STATUS_ENTRIES:
-        raise StatusEntryMalformed(reason=f"there are not 1 to {MAX_STATUS_ENTRIES} entries")
+        raise StatusEntryMalformed(
+            reason=Phrase("there are not 1 to {most} entries", most=MAX_STATUS_ENTRIES)
+        )
     return [SizedStatusEntry.parse(entry) for entry in listed]
 
 
