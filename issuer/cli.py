@@ -41,6 +41,7 @@ from issuer.times import stamp, system_clock
 from registry.genesis import Genesis
 from schemas.errors import Phrase
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.scenario import load_scenario
 from schemas.texts import Texts
@@ -54,11 +55,6 @@ def build_app(_: Texts) -> typer.Typer:
     app = typer.Typer(
         help=_("The data administration: issue, revoke, serve."), no_args_is_help=True
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase_file = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
     operator_name = Annotated[
         str | None,
         typer.Option("--operator", help=_("Who acts, for the journal; else the login name.")),
@@ -106,8 +102,8 @@ def build_app(_: Texts) -> typer.Typer:
         offer_minutes: Annotated[
             int, typer.Option(help=_("How long an offer is open, in minutes."))
         ] = DEFAULT_OFFER_MINUTES,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("issuer")
         genesis_bytes, certificate = _read(genesis), _read(authority_certificate)
@@ -162,8 +158,8 @@ def build_app(_: Texts) -> typer.Typer:
             Path | None, typer.Option(help=_("Write the offer as a QR code to this file."))
         ] = None,
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         data = ask_fields() if application is None else _application(application)
         with opened(secret) as issuer:
@@ -177,8 +173,8 @@ def build_app(_: Texts) -> typer.Typer:
             Path | None, typer.Option(help=_("Write the offer as a QR code to this file."))
         ] = None,
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with opened(secret) as issuer:
             made = issuer.offer(application, actor=_actor(operator))
@@ -210,8 +206,8 @@ def build_app(_: Texts) -> typer.Typer:
         ids: ids_of,
         reason: Annotated[str, allowed("revoke")],
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         change("revoke", ids, reason, operator, secret, json_)
 
@@ -220,8 +216,8 @@ def build_app(_: Texts) -> typer.Typer:
         ids: ids_of,
         reason: Annotated[str, allowed("suspend")],
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         change("suspend", ids, reason, operator, secret, json_)
 
@@ -230,8 +226,8 @@ def build_app(_: Texts) -> typer.Typer:
         ids: ids_of,
         reason: Annotated[str, allowed("reinstate")],
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         change("reinstate", ids, reason, operator, secret, json_)
 
@@ -242,7 +238,7 @@ def build_app(_: Texts) -> typer.Typer:
         ] = False,
         state: Annotated[str | None, typer.Option(help=_("Only those in this state."))] = None,
         limit: Annotated[int, typer.Option(min=1, max=100_000, help=_("At most so many."))] = 100,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         with Records.at(role_home("issuer")) as records:
             rows: list[dict[str, Any]] = [
@@ -276,8 +272,8 @@ def build_app(_: Texts) -> typer.Typer:
     def show(
         record: Annotated[str, typer.Argument(help=_("Id of the credential or application."))],
         operator: operator_name = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with opened(secret) as issuer:
             content = issuer.open_record(record, actor=_actor(operator))
@@ -292,7 +288,7 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Show the operator journal and check that it was not altered."))
     def journal(
         limit: Annotated[int, typer.Option(min=1, max=100_000, help=_("The last so many."))] = 100,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         with Records.at(role_home("issuer")) as records:
             entries = records.journal()
@@ -310,7 +306,7 @@ def build_app(_: Texts) -> typer.Typer:
         console.print(table)
 
     @app.command(help=_("Ask the authority again about waiting applications, then publish."))
-    def retry(secret: passphrase_file = None, json_: as_json = False) -> None:
+    def retry(secret: PassphraseFile = None, json_: AsJson = False) -> None:
         with opened(secret) as issuer:
             chore = issuer.retry(everything=True)
         if json_:
@@ -331,8 +327,8 @@ def build_app(_: Texts) -> typer.Typer:
         everything: Annotated[
             bool, typer.Option("--all", help=_("Sign every list anew, changed or not."))
         ] = False,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with opened(secret) as issuer:
             sent = issuer.publish(everything=everything)
@@ -342,7 +338,7 @@ def build_app(_: Texts) -> typer.Typer:
             tell_sent(sent)
 
     @app.command(help=_("Bring pending anchors to the registry."))
-    def anchor(secret: passphrase_file = None, json_: as_json = False) -> None:
+    def anchor(secret: PassphraseFile = None, json_: AsJson = False) -> None:
         with opened(secret) as issuer:
             sent = issuer.anchor()
         if json_:
@@ -365,8 +361,8 @@ def build_app(_: Texts) -> typer.Typer:
         behind_proxy: Annotated[
             bool, typer.Option("--behind-proxy", help=_("A proxy in front ends TLS."))
         ] = False,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         from issuer.server import Address, log_to_stderr
         from issuer.server import serve as run

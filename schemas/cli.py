@@ -11,6 +11,7 @@ from rich.table import Table
 
 from schemas.errors import MalformedInput
 from schemas.identifiers import parse_citizen_number, parse_credit_code
+from schemas.options import AsJson
 from schemas.scenario import all_scenarios, load_scenario, scenario_for_types
 from schemas.texts import Texts
 
@@ -22,11 +23,10 @@ def build_app(_: Texts) -> typer.Typer:
     app = typer.Typer(
         help=_("The credential types and the checks of identifiers."), no_args_is_help=True
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
     console = Console(highlight=False)
 
     @app.command("list", help=_("List the kinds of credentials."))
-    def list_(json_: as_json = False) -> None:
+    def list_(json_: AsJson = False) -> None:
         scenarios = all_scenarios()
         if json_:
             _print(
@@ -54,7 +54,7 @@ def build_app(_: Texts) -> typer.Typer:
         context: Annotated[
             bool, typer.Option("--context", help=_("Print the JSON-LD context."))
         ] = False,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         found = load_scenario(scenario)
         if schema or context:
@@ -90,7 +90,7 @@ def build_app(_: Texts) -> typer.Typer:
     )
     def check(
         source: Annotated[str, typer.Argument(help=_("File, or - for standard input."))],
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         credential = _load(source)
         found = scenario_for_types(credential["type"])
@@ -103,7 +103,7 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Check citizen numbers (GB 11643) or credit codes (GB 32100) from input."))
     def numbers(
         kind: Annotated[str, typer.Argument(help="citizen | company")],
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         # From standard input only: an argument could be read by every user of the machine.
         checker = {"citizen": parse_citizen_number, "company": parse_credit_code}.get(kind)

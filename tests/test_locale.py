@@ -7,13 +7,16 @@ and the words that fill their gaps), so a text that is added without a translati
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
+import os
 import pickle
 import pkgutil
 import string
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
@@ -92,6 +95,19 @@ def test_every_word_in_an_error_has_a_chinese_translation(package: str) -> None:
                 if text and _fields(text) != _fields(known.get(text, "{absent}")):
                     untranslatable.append(f"{place}: {text}")
     assert not untranslatable
+
+
+def test_what_the_system_and_the_network_say_has_a_chinese_translation() -> None:
+    known = _catalogue("schemas")
+    numbers = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.ENOSPC)
+    for number in (*numbers, errno.EEXIST, errno.EPERM, errno.EIO, errno.EDQUOT, errno.EMFILE):
+        assert os.strerror(number) in known
+
+    def leaves(kind: type) -> set[str]:
+        below = kind.__subclasses__()
+        return set().union(*map(leaves, below)) if below else {kind.__name__}
+
+    assert leaves(httpx.RequestError) <= known.keys()
 
 
 def test_a_phrase_is_english_text_that_can_be_said_in_chinese() -> None:

@@ -15,6 +15,7 @@ from registry.client import RegistryClient
 from registry.trust import Genesis
 from registry.trust.container import MAX_BUNDLE_BYTES
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 from verifier.desk import Desk, Verdict, check_writable, read_file, write_whole
@@ -41,11 +42,6 @@ def build_app(_: Texts) -> typer.Typer:
     app = typer.Typer(
         help=_("The department's desk: ask, scan, verify offline."), no_args_is_help=True
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase_file = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
     # Names and purposes come from the chain: what looks like markup in them is only text.
     console = Console(markup=False, highlight=False)
 
@@ -65,11 +61,11 @@ def build_app(_: Texts) -> typer.Typer:
             list[str], typer.Option(help=_("Address of the registry; may be repeated."))
         ],
         genesis: Annotated[Path, typer.Option(help=_("Genesis file of the chain."))],
-        secret: passphrase_file = None,
+        secret: PassphraseFile = None,
         unencrypted_key: Annotated[
             bool, typer.Option("--unencrypted-key", help=_("Leave the key unencrypted."))
         ] = False,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("verifier")
         words = (
@@ -98,8 +94,8 @@ def build_app(_: Texts) -> typer.Typer:
         file: Annotated[
             Path | None, typer.Option(help=_("Take the trust bundle from this file instead."))
         ] = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_desk(secret) as desk:
             if file is not None:
@@ -129,7 +125,7 @@ def build_app(_: Texts) -> typer.Typer:
             console.print(sentence)
 
     @app.command(help=_("List what the chain entitles this desk to ask for."))
-    def entitlements(secret: passphrase_file = None, json_: as_json = False) -> None:
+    def entitlements(secret: PassphraseFile = None, json_: AsJson = False) -> None:
         with open_desk(secret) as desk:
             found = desk.entitlements()
         rows = [
@@ -163,8 +159,8 @@ def build_app(_: Texts) -> typer.Typer:
         minutes: Annotated[int, typer.Option(min=1, max=60, help=_("Minutes it stays open."))] = 5,
         out_png: Annotated[Path | None, typer.Option(help=_("Write the code as PNG."))] = None,
         out_text: Annotated[Path | None, typer.Option(help=_("Write the request as text."))] = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_desk(secret) as desk:
             made = desk.request(
@@ -219,8 +215,8 @@ def build_app(_: Texts) -> typer.Typer:
     def verify(
         source: Annotated[str, typer.Argument(help=_("File, or - for standard input."))],
         receipt: receipt_option = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         data = sys.stdin.buffer.read(MAX_INPUT + 1) if source == "-" else _read(Path(source))
         # What is no UTF-8 is no presentation either; the desk says so and keeps a note of it.
@@ -233,8 +229,8 @@ def build_app(_: Texts) -> typer.Typer:
     def scan(
         picture: Annotated[Path, typer.Argument(help=_("PNG or JPEG file."))],
         receipt: receipt_option = None,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         reserve(receipt)
         with open_desk(secret) as desk:
@@ -243,8 +239,8 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Show the journal: every look, and what the chain holds of it."))
     def journal(
         limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_desk(secret) as desk:
             looks, records = desk.looks(limit), desk.records(limit)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts, localize
 from wallet.errors import (
@@ -47,11 +48,6 @@ def build_app(_: Texts) -> typer.Typer:
     receipts = typer.Typer(help=_("Receipts that departments hand out."), no_args_is_help=True)
     app.add_typer(receipts, name="receipt")
 
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    secret_file = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
     from_file = Annotated[
         Path | None, typer.Option("--file", help=_("Read it from this text file."))
     ]
@@ -79,8 +75,8 @@ def build_app(_: Texts) -> typer.Typer:
     def init(
         registry: Annotated[str, typer.Option(help=_("Address of the registry."))],
         genesis: Annotated[Path, typer.Option(help=_("Genesis file of the chain."))],
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         words = read_passphrase(
             secret, prompt=_("New passphrase of the wallet"), repeat=_("Repeat it")
@@ -115,8 +111,8 @@ def build_app(_: Texts) -> typer.Typer:
         file: Annotated[
             Path | None, typer.Option(help=_("Take the trust bundle from this file instead."))
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet, progress(_) as say:
             report = wallet.load_trust_bundle(file) if file else wallet.refresh(progress=say)
@@ -128,7 +124,7 @@ def build_app(_: Texts) -> typer.Typer:
     # -- getting a credential -----------------------------------------------------------------
 
     @app.command(help=_("List the issuers that the chain accredits."))
-    def issuers(secret: secret_file = None, json_: as_json = False) -> None:
+    def issuers(secret: PassphraseFile = None, json_: AsJson = False) -> None:
         with open_wallet(secret) as wallet:
             found = wallet.issuers()
         if json_:
@@ -152,8 +148,8 @@ def build_app(_: Texts) -> typer.Typer:
         out_offer: Annotated[
             Path | None, typer.Option("--out-offer", help=_("Write the offer to this file."))
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         fields = _read_fields(file)
         with open_wallet(secret) as wallet, progress(_) as say:
@@ -176,8 +172,8 @@ def build_app(_: Texts) -> typer.Typer:
         forget: Annotated[
             bool, typer.Option("--forget", help=_("Drop it: it leads nowhere."))
         ] = False,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet, progress(_) as say:
             if forget:
@@ -207,8 +203,8 @@ def build_app(_: Texts) -> typer.Typer:
         tx_code_file: Annotated[
             Path | None, typer.Option(help=_("File with the transaction code."))
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         code = read_source(tx_code_file) if tx_code_file is not None else None
         with open_wallet(secret) as wallet:
@@ -231,7 +227,7 @@ def build_app(_: Texts) -> typer.Typer:
             show.credential(credential)
 
     @app.command("list", help=_("List your credentials."))
-    def list_(secret: secret_file = None, json_: as_json = False) -> None:
+    def list_(secret: PassphraseFile = None, json_: AsJson = False) -> None:
         with open_wallet(secret) as wallet:
             found, waiting = wallet.credentials(), wallet.applications()
         if json_:
@@ -253,8 +249,8 @@ def build_app(_: Texts) -> typer.Typer:
                 help=_("Write the credential as issued, with all it holds, to this file."),
             ),
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet:
             credential = wallet.credential(number, reveal=reveal)
@@ -272,8 +268,8 @@ def build_app(_: Texts) -> typer.Typer:
     def remove(
         number: Annotated[str, typer.Argument(help=_("Identifier or its beginning."))],
         yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet:
             credential = wallet.credential(number)
@@ -295,8 +291,8 @@ def build_app(_: Texts) -> typer.Typer:
         reveal: Annotated[
             bool, typer.Option("--reveal", help=_("With the values that would be shown."))
         ] = False,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         source = _one_source(request, file, image)
         with open_wallet(secret) as wallet:
@@ -328,8 +324,8 @@ def build_app(_: Texts) -> typer.Typer:
                 "--override", help=_("Show it although it exceeds the department's entitlement.")
             ),
         ] = False,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         source = _one_source(request, file, image)
         with open_wallet(secret) as wallet:
@@ -363,8 +359,8 @@ def build_app(_: Texts) -> typer.Typer:
         request: Annotated[str | None, typer.Argument(help=_("The request."))] = None,
         file: from_file = None,
         image: from_image = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         source = _one_source(request, file, image)
         with open_wallet(secret) as wallet:
@@ -389,8 +385,8 @@ def build_app(_: Texts) -> typer.Typer:
         ] = False,
         yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
         limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet:
             if export is not None:
@@ -409,8 +405,8 @@ def build_app(_: Texts) -> typer.Typer:
     @receipts.command("import", help=_("Check a department's receipt and keep it."))
     def import_(
         file: Annotated[Path, typer.Argument(help=_("Text file or picture."))],
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet:
             receipt = wallet.import_receipt(file)
@@ -430,8 +426,8 @@ def build_app(_: Texts) -> typer.Typer:
         out_file: Annotated[
             Path | None, typer.Option("--out", help=_("Where the evidence goes."))
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet, progress(_) as say:
             entries = wallet.audit() if offline else wallet.reconcile(progress=say)
@@ -452,8 +448,8 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Write an encrypted copy of the wallet; today's passphrase opens it."))
     def backup(
         file: Annotated[Path, typer.Argument(help=_("Where the backup goes."))],
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         with open_wallet(secret) as wallet:
             wallet.backup(file)
@@ -465,8 +461,8 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Bring a wallet back from a backup, where none is."))
     def restore(
         file: Annotated[Path, typer.Argument(help=_("The backup."))],
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("wallet")
         words = read_passphrase(secret, prompt=_("Passphrase of the backup"))
@@ -482,8 +478,8 @@ def build_app(_: Texts) -> typer.Typer:
             Path | None,
             typer.Option("--new-passphrase-file", help=_("File with the new passphrase.")),
         ] = None,
-        secret: secret_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("wallet")
         if not Wallet.exists(home):

@@ -46,7 +46,7 @@ def _build_role(name: str, language: str) -> Any:
     app = module.build_app(texts)
     app._add_completion = False  # typer offers it at the root only if asked there
     command = typer.main.get_command(app)
-    speak(command, load_texts("zhenglian", language))
+    speak(command, load_texts("zhenglian", language), texts, load_texts("schemas", language))
     return command
 
 

@@ -1,7 +1,8 @@
 """What the command line's library says to people, in their language.
 
 Typer speaks English: headings of the help, and what is wrong with a command line. Here its words
-are replaced by ours; what it does stays as it is.
+are replaced by ours; what it does stays as it is. Options that many commands share are types of
+a module (`schemas.options`), which knows no language; their help is translated here, too.
 """
 
 from __future__ import annotations
@@ -29,16 +30,22 @@ _EXPECTED: Final = {
 """By pydantic's type of error; everything else is told in its own words."""
 
 
-def speak(command: Any, texts: Texts) -> None:
-    """Let a command, and all below it, give its help in the language of `texts`."""
+def speak(command: Any, texts: Texts, *shared: Texts) -> None:
+    """Let a command, and all below it, give its help in the language of `texts`.
+
+    `shared` are the catalogues that know the help of shared options.
+    """
     _ = texts
+    for option in command.params:
+        for one in shared:
+            option.help = one(option.help) if option.help else option.help
     command.options_metavar = _("[OPTIONS]")
     if hasattr(command, "subcommand_metavar"):
         command.subcommand_metavar = _("COMMAND [ARGUMENTS]...")
     command.format_usage = partial(_format_usage, command, texts)
     command.format_help = partial(_format_help, command.format_help, command, texts)
     for one in getattr(command, "commands", {}).values():
-        speak(one, texts)
+        speak(one, texts, *shared)
 
 
 def _format_usage(command: Any, _: Texts, ctx: Any, formatter: Any) -> None:

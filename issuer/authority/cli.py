@@ -26,6 +26,7 @@ from issuer.authority.ledger import Ledger
 from issuer.authority.register import LEAST_SIZE, USUAL_SEED, USUAL_SIZE, Register
 from issuer.times import system_clock
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
@@ -39,11 +40,6 @@ def build_app(_: Texts) -> typer.Typer:
         help=_("A reference population register that confirms citizens' data. All synthetic."),
         no_args_is_help=True,
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase_file = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
     issuer_file = _("JSON file with did and publicKeyMultibase of an issuer that may ask.")
     console = Console(markup=False)
 
@@ -61,8 +57,8 @@ def build_app(_: Texts) -> typer.Typer:
         residents: Annotated[
             int, typer.Option(help=_("How many residents; at least {least}.", least=LEAST_SIZE))
         ] = USUAL_SIZE,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("authority")
         # Before anything is written: a bad file must not leave half an authority.
@@ -98,7 +94,7 @@ def build_app(_: Texts) -> typer.Typer:
     @app.command(help=_("Let an issuer ask. Works while the server runs."))
     def authorise(
         issuer_key: Annotated[Path, typer.Option(help=issuer_file)],
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("authority")
         public_facts(home)
@@ -113,8 +109,8 @@ def build_app(_: Texts) -> typer.Typer:
     def serve(
         host: Annotated[str, typer.Option(help=_("Address to listen at."))] = "127.0.0.1",
         port: Annotated[int, typer.Option(help=_("Port; 0 takes a free one."))] = 8440,
-        secret: passphrase_file = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         import logging
 
@@ -139,7 +135,7 @@ def build_app(_: Texts) -> typer.Typer:
             server.run(announce)
 
     @app.command(help=_("Show name, keys, issuers and how many questions were answered how."))
-    def show(json_: as_json = False) -> None:
+    def show(json_: AsJson = False) -> None:
         home = role_home("authority")
         facts = public_facts(home)
         register = Register(home / REGISTER_FILE)
@@ -191,7 +187,7 @@ def build_app(_: Texts) -> typer.Typer:
         adults: Annotated[
             bool, typer.Option("--adults", help=_("Only residents who have turned 18."))
         ] = False,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         home = role_home("authority")
         public_facts(home)

@@ -1,6 +1,5 @@
 """`zl registry chain list|add|roll`: side chains of a running network."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ from credentials.dids import key_url
 from credentials.keys import KeyType, PrivateKey
 from registry.chain import ML_DSA_SUFFIX, log_keys, log_signer
 from registry.cli.network import OPERATOR
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import connect, home, print_json, say, unlock, utc_now
 from registry.client import RegistryClient
 from registry.entries import Entry, make_entry
@@ -18,6 +18,7 @@ from registry.keyring import add_key, load_keys
 from registry.members import Purpose, is_slug
 from registry.note import NoteSigner
 from registry.trust import SideChain, TrustBundle
+from schemas.options import AsJson, PassphraseFile
 from schemas.texts import Texts
 
 
@@ -26,21 +27,6 @@ def build_chain_app(_: Texts) -> typer.Typer:
     app = typer.Typer(
         help=_("Side chains: register one, or begin its next epoch."), no_args_is_help=True
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
-    url = Annotated[
-        list[str] | None,
-        typer.Option(
-            "--registry",
-            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
-        ),
-    ]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
     interval_option = Annotated[
         int | None,
         typer.Option(
@@ -97,7 +83,9 @@ def build_chain_app(_: Texts) -> typer.Typer:
             )
 
     @app.command("list", help=_("The side chains, by the network's newest trust bundle."))
-    def list_(urls: url = None, genesis: genesis_file = None, json_: as_json = False) -> None:
+    def list_(
+        urls: RegistryUrls = None, genesis: GenesisFile = None, json_: AsJson = False
+    ) -> None:
         with connect(urls, genesis) as client:
             bundle = TrustBundle.load(client.trust_bundle(), client.genesis, now=utc_now())
         if json_:
@@ -130,10 +118,10 @@ def build_chain_app(_: Texts) -> typer.Typer:
         interval: interval_option = BATCH_INTERVAL_MS,
         size: size_option = BATCH_SIZE,
         max_delay: delay_option = MAX_ANCHOR_DELAY_S,
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         if not is_slug(name) or name == "main":
             raise typer.BadParameter(name)
@@ -160,10 +148,10 @@ def build_chain_app(_: Texts) -> typer.Typer:
         interval: interval_option = None,
         size: size_option = None,
         max_delay: delay_option = None,
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         words = unlock(_, home(), secret)
         with connect(urls, genesis) as client:

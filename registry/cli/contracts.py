@@ -12,6 +12,7 @@ from rich.progress import Progress
 from credentials.dids import key_url
 from registry.cli.network import OPERATOR
 from registry.cli.nodes import APPROVER, node_home
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     ADDRESS_FILE,
     connect,
@@ -35,6 +36,7 @@ from registry.limits import MAX_POLICY_TEXT
 from registry.members import is_slug
 from registry.trust import TrustBundle
 from schemas.errors import ExitCode
+from schemas.options import AsJson, PassphraseFile
 from schemas.texts import Texts
 
 _PAGE: int = 2048
@@ -46,21 +48,6 @@ def build_contract_app(_: Texts) -> typer.Typer:
         help=_("Contracts: who may do what, as Cedar policies on the main chain."),
         no_args_is_help=True,
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
-    url = Annotated[
-        list[str] | None,
-        typer.Option(
-            "--registry",
-            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
-        ),
-    ]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
     policy_file = Annotated[Path, typer.Argument(help=_("File with Cedar policies (*.cedar)."))]
     name_option = Annotated[
         str, typer.Option(help=_("Name of the contract; else that of the file."))
@@ -71,7 +58,9 @@ def build_contract_app(_: Texts) -> typer.Typer:
     ]
 
     @app.command("list", help=_("The contracts of the network, by its newest trust bundle."))
-    def list_(urls: url = None, genesis: genesis_file = None, json_: as_json = False) -> None:
+    def list_(
+        urls: RegistryUrls = None, genesis: GenesisFile = None, json_: AsJson = False
+    ) -> None:
         with connect(urls, genesis) as client:
             bundle = _bundle(client)
         rows = list(_rows(bundle))
@@ -107,9 +96,9 @@ def build_contract_app(_: Texts) -> typer.Typer:
     def show(
         name: Annotated[str, typer.Argument(help=_("Name of the contract."))],
         version: Annotated[int, typer.Option(help=_("Version; 0: the one in force."))] = 0,
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         with connect(urls, genesis) as client:
             bundle = _bundle(client)
@@ -132,9 +121,9 @@ def build_contract_app(_: Texts) -> typer.Typer:
     def check(
         file: policy_file,
         name: name_option = "",
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         called, policy = _policy(file, name)
         with ExitStack() as stack:
@@ -162,8 +151,8 @@ def build_contract_app(_: Texts) -> typer.Typer:
     def approve_(
         node: Annotated[str, typer.Argument(help=_("Short name of the node."))],
         draft: Annotated[Path, typer.Argument(help=_("What `propose --draft` wrote."))],
-        genesis: genesis_file = None,
-        secret: passphrase = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
     ) -> None:
         pinned = load_genesis(genesis)
         entry = _draft(draft)
@@ -187,10 +176,10 @@ def build_contract_app(_: Texts) -> typer.Typer:
             Path | None,
             typer.Option(help=_("Write the entry for the nodes to approve, and record nothing.")),
         ] = None,
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         called, policy = _policy(file, name)
         approvals = sorted((read_json(path) for path in approval or ()), key=_node_of)

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from registry.addresses import parse_address, read_addresses
 from registry.cli.network import OPERATOR, announce
 from registry.cli.nodes import UNSERVED, node_home
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     URL_VARIABLE,
     addresses,
@@ -32,6 +33,7 @@ from registry.genesis import GENESIS_FILE, Genesis
 from registry.keyring import load_keys
 from registry.node_store import MIRROR_FILE
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.texts import Texts
 
 COPY: str = "copy"
@@ -45,21 +47,6 @@ def copy_home() -> Path:
 
 def add_copies(app: typer.Typer, _: Texts) -> None:
     """Add the commands."""
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    url = Annotated[
-        list[str] | None,
-        typer.Option(
-            "--registry",
-            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
-        ),
-    ]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
 
     @app.command(help=_("Write chains into one file that verifies with the genesis alone."))
     def export(
@@ -77,9 +64,9 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
         node: Annotated[
             str | None, typer.Option(help=_("From the copy of this node, which must not run."))
         ] = None,
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.archive import export as write
 
@@ -116,8 +103,8 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
         node: Annotated[
             str | None, typer.Option(help=_("Into this node, which has no copy yet."))
         ] = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.archive import Archive
         from registry.mirror import Mirror
@@ -158,7 +145,7 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
     def serve_copy(
         host: Annotated[str, typer.Option(help=_("Address to listen on."))] = "127.0.0.1",
         port: Annotated[int, typer.Option(help=_("Port; 0 takes a free one."))] = COPY_PORT,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from registry.copy_api import build_copy_app
         from registry.mirror import Mirror
@@ -194,8 +181,8 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
             Path | None,
             typer.Option("--monitor", help=_("Folder of a monitor, whose record counts too.")),
         ] = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.founding import FoundingKeys
         from registry.reading import HttpSource

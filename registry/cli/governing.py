@@ -8,6 +8,7 @@ import typer
 
 from credentials.dids import key_url
 from registry.cli.network import OPERATOR
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     connect,
     home,
@@ -22,27 +23,13 @@ from registry.entries import Entry, make_entry
 from registry.errors import FileUnreadable
 from registry.keyring import load_keys
 from registry.members import decode_time, encode_time
+from schemas.options import AsJson, PassphraseFile
 from schemas.scenario import load_scenario, scenario_for_types
 from schemas.texts import Texts
 
 
 def add_governing(app: typer.Typer, _: Texts) -> None:
     """Add the commands."""
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
-    url = Annotated[
-        list[str] | None,
-        typer.Option(
-            "--registry",
-            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
-        ),
-    ]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
     since = Annotated[
         str, typer.Option("--from", help=_("Start, like 2026-11-22T00:00:00Z; else today."))
     ]
@@ -80,10 +67,10 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
         file: accreditation,
         since_: since = "",
         until_: until = "",
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         told = _members(file, "did", "name", "document", "types", "chains", maybe="statusLists")
         entry = make_entry("issuer", **told, **_period(since_, until_))
@@ -94,10 +81,10 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
         file: accreditation,
         since_: since = "",
         until_: until = "",
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         told = _members(file, "did", "name", "document")
         entry = make_entry("verifier", **told, **_period(since_, until_))
@@ -120,10 +107,10 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
         ] = "ResidentIdentityCredential",
         since_: since = "",
         until_: until = "",
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         scenario = scenario_for_types([credential_type])
         pointers = [c if c.startswith("/") else f"/credentialSubject/{c}" for c in claim]
@@ -144,10 +131,10 @@ def add_governing(app: typer.Typer, _: Texts) -> None:
     @app.command(help=_("Record the digests of a scenario's schema and context anew."))
     def resource(
         scenario: Annotated[str, typer.Argument(help=_("Id of the scenario."))],
-        urls: url = None,
-        genesis: genesis_file = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         found = load_scenario(scenario)
         for role, name, digest in (

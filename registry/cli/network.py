@@ -27,6 +27,7 @@ from registry.limits import MAX_POLICY_BYTES
 from registry.outside import OutsidePolicies
 from registry.policy import Policy
 from registry.storage.places import Places
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
@@ -37,11 +38,6 @@ OPERATOR: str = "operator"
 
 def add_network(app: typer.Typer, _: Texts) -> None:
     """Add the commands."""
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
 
     store_option = Annotated[
         str | None,
@@ -61,13 +57,13 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         quorum: Annotated[
             int, typer.Option(help=_("How many nodes must cosign; 0: more than two thirds."))
         ] = 0,
-        secret: passphrase = None,
+        secret: PassphraseFile = None,
         unencrypted_keys: Annotated[
             bool, typer.Option("--unencrypted-keys", help=_("Leave the keys unencrypted."))
         ] = False,
         store: store_option = None,
         tiles: tiles_option = None,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         folder = home()
         places = Places.load(folder, network).choose(store, tiles)
@@ -121,7 +117,7 @@ def add_network(app: typer.Typer, _: Texts) -> None:
     @app.command(help=_("Tell the registry where nodes are; it may be running."))
     def connect(
         node: Annotated[list[str], typer.Argument(help=_("NAME=URL of a node."))],
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         genesis = load_genesis(None)
         addresses = dict(parse_address(text, genesis) for text in node)
@@ -140,7 +136,7 @@ def add_network(app: typer.Typer, _: Texts) -> None:
             list[str] | None, typer.Option(help=_("NAME=URL of a node; repeat."))
         ] = None,
         interval: Annotated[float, typer.Option(help=_("Seconds between checkpoints."))] = 0.2,
-        secret: passphrase = None,
+        secret: PassphraseFile = None,
         store: store_option = None,
         tiles: tiles_option = None,
         announced: Annotated[
@@ -155,7 +151,7 @@ def add_network(app: typer.Typer, _: Texts) -> None:
             Path | None,
             typer.Option(help=_("Policy file (tlog-policy) of mirrors to push all chains to.")),
         ] = None,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from registry.duty import Duty
         from registry.serving import log_to_stderr

@@ -23,6 +23,7 @@ from registry.genesis import Genesis
 from registry.keyring import load_keys, save_keys
 from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner, VerifierKey
 from schemas.home import role_home
+from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
 
@@ -49,11 +50,6 @@ def build_node_app(_: Texts) -> typer.Typer:
     app = typer.Typer(
         help=_("A department's node: witness, validator, mirror."), no_args_is_help=True
     )
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    passphrase = Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", help=_("File with the passphrase on its first line.")),
-    ]
     name_argument = Annotated[str, typer.Argument(help=_("Short name of the node."))]
 
     @app.command(help=_("Make a node's key and print what the genesis needs of it."))
@@ -62,11 +58,11 @@ def build_node_app(_: Texts) -> typer.Typer:
         network: Annotated[str, typer.Option(help=_("Name of the network."))] = NETWORK,
         title_zh: Annotated[str, typer.Option(help=_("Title in Chinese."))] = "",
         title_en: Annotated[str, typer.Option(help=_("Title in English."))] = "",
-        secret: passphrase = None,
+        secret: PassphraseFile = None,
         unencrypted_keys: Annotated[
             bool, typer.Option("--unencrypted-keys", help=_("Leave the key unencrypted."))
         ] = False,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         folder = node_home(name)
         words = (
@@ -131,8 +127,8 @@ def build_node_app(_: Texts) -> typer.Typer:
             list[str] | None,
             typer.Option("--mirror-log", help=_("Key (vkey) of another log to copy; repeat.")),
         ] = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.node_service import NodeService
         from registry.serving import log_to_stderr
@@ -176,8 +172,8 @@ def build_node_app(_: Texts) -> typer.Typer:
         ],
         genesis: genesis_option,
         peer: peer_option = None,
-        secret: passphrase = None,
-        json_: as_json = False,
+        secret: PassphraseFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.node_service import rebuild as build
 
@@ -214,7 +210,7 @@ def build_node_app(_: Texts) -> typer.Typer:
     def refusals(
         name: name_argument,
         limit: Annotated[int, typer.Option(min=1, max=1000, help=_("How many."))] = 20,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from registry.node_api import told_refusal
         from registry.node_store import MIRROR_FILE

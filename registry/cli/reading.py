@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from registry.addresses import parse_address, read_addresses
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     addresses,
     connect,
@@ -20,32 +21,22 @@ from registry.errors import StoreFailed
 from registry.members import encode_time
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
+from schemas.options import AsJson
 from schemas.texts import Texts
 
 
 def add_reading(app: typer.Typer, _: Texts) -> None:
     """Add the commands."""
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    url = Annotated[
-        list[str] | None,
-        typer.Option(
-            "--registry",
-            help=_("Address of the registry; else $ZL_REGISTRY, else the one served from here."),
-        ),
-    ]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
 
     @app.command(help=_("How the network is: chains, nodes, alarms."))
     def status(
-        urls: url = None,
+        urls: RegistryUrls = None,
         node: Annotated[
             list[str] | None,
             typer.Option(help=_("NAME=URL of a node; asked also when the registry is down.")),
         ] = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.standing import standing
 
@@ -63,9 +54,9 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
     def blocks(
         limit: Annotated[int, typer.Option(min=1, max=1000, help=_("How many."))] = 20,
         before: Annotated[int | None, typer.Option(help=_("Only below this entry."))] = None,
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         with connect(urls, genesis) as client:
             found = client.blocks(limit, before)
@@ -88,9 +79,9 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
     def show(
         index: Annotated[int, typer.Argument(min=0, help=_("Index of the entry."))],
         chain: Annotated[str, typer.Option(help=_("main, identity, access …"))] = "main",
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         import json
 
@@ -123,9 +114,9 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
     @app.command(help=_("Fetch a trust bundle, verify it, and write it to a file."))
     def bundle(
         out: Annotated[Path, typer.Option(help=_("File to write (*.zltrust)."))],
-        urls: url = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        urls: RegistryUrls = None,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         with connect(urls, genesis) as client:
             data = client.trust_bundle()

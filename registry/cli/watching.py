@@ -9,6 +9,7 @@ import typer
 
 from registry.cli.copies import copy_home, genesis_of, progress_bar
 from registry.cli.nodes import node_home
+from registry.cli.options import GenesisFile
 from registry.cli.shared import (
     addresses,
     home,
@@ -20,6 +21,7 @@ from registry.cli.shared import (
 )
 from schemas.errors import ExitCode
 from schemas.home import role_home
+from schemas.options import AsJson
 from schemas.texts import Texts
 
 MONITOR: str = "monitor"
@@ -27,10 +29,6 @@ MONITOR: str = "monitor"
 
 def add_watching(app: typer.Typer, _: Texts) -> None:
     """Add the commands."""
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
-    genesis_file = Annotated[
-        Path | None, typer.Option("--genesis", help=_("Genesis file; else that of the home."))
-    ]
 
     @app.command(help=_("Watch the chains from outside; alarms on what should not be."))
     def monitor(
@@ -41,7 +39,7 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
                 help=_("Address of a registry or node to watch; repeat, of several owners."),
             ),
         ] = None,
-        genesis: genesis_file = None,
+        genesis: GenesisFile = None,
         state: Annotated[
             Path | None, typer.Option(help=_("Folder of the monitor's record and evidence."))
         ] = None,
@@ -58,7 +56,7 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
         lag: Annotated[
             int, typer.Option(min=1, help=_("Seconds by which a node may be behind the quorum."))
         ] = 300,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from registry.alarms import Limits
         from registry.monitor import Monitor
@@ -80,8 +78,8 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
     @app.command(help=_("Check a file of evidence that a monitor has kept."))
     def evidence(
         file: Annotated[Path, typer.Argument(help=_("The file; fork-….json."))],
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.evidence import MAX_EVIDENCE_BYTES, Fork
 
@@ -116,8 +114,8 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
             bool, typer.Option("--copy", help=_("Check the reader's copy instead."))
         ] = False,
         archive: Annotated[Path | None, typer.Option(help=_("Check this archive instead."))] = None,
-        genesis: genesis_file = None,
-        json_: as_json = False,
+        genesis: GenesisFile = None,
+        json_: AsJson = False,
     ) -> None:
         from registry.verification import verify_archive, verify_chains, verify_node
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.options import AsJson
 from schemas.texts import Texts
 
 
@@ -33,7 +34,6 @@ def build_app(_: Texts) -> typer.Typer:
     out_file = Annotated[
         Path | None, typer.Option("--out", help=_("Write the credential to this file."))
     ]
-    as_json = Annotated[bool, typer.Option("--json", help=_("Print JSON for machines."))]
 
     @app.callback(
         help=_("Credentials as files: verify, derive, issue. Asks no server and no chain.")
@@ -62,7 +62,7 @@ def build_app(_: Texts) -> typer.Typer:
                 help=_("Accept the issuer's base proof, which nobody but the holder should have."),
             ),
         ] = False,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from zhenglian.vc.files import verify_file
 
@@ -109,7 +109,7 @@ def build_app(_: Texts) -> typer.Typer:
         did_document: did_documents = None,
         context: contexts = None,
         out: out_file = None,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from zhenglian.vc.files import derive_file
 
@@ -138,7 +138,7 @@ def build_app(_: Texts) -> typer.Typer:
             typer.Option("--passphrase-file", help=_("File with the passphrase of the key file.")),
         ] = None,
         out: out_file = None,
-        json_: as_json = False,
+        json_: AsJson = False,
     ) -> None:
         from schemas.passphrase import read_passphrase
         from zhenglian.vc.files import issue_file
