@@ -28,10 +28,10 @@ from benchmarks import chain_engine, chain_faults, chain_storage
 from benchmarks.chain_stage import FOLDER, ISSUER, KEY_URL, NODES, Network, describe_disk, start
 from benchmarks.load import post, write_requests
 from credentials.keys import PrivateKey
-from registry.entries import Entry, parse_entry
-from registry.members import encode_digest
-from registry.proofs import TlogProof
-from registry.submission import CONTENT_TYPE, seal
+from registry.ledger.entries import Entry, parse_entry
+from registry.ledger.members import encode_digest
+from registry.ledger.submission import CONTENT_TYPE, seal
+from registry.tlog.proofs import TlogProof
 
 CONNECTIONS = 256
 SINGLE_S = float(os.environ.get("ZL_BENCH_SECONDS", "60"))

@@ -27,14 +27,14 @@ from typing import Any
 
 from benchmarks.chain_stage import FOLDER, describe_disk, put_aside
 from credentials.keys import PrivateKey
-from registry.entries import Entry, parse_entry
-from registry.fsck import check_log
-from registry.log import Log
-from registry.members import encode_digest
-from registry.merkle import leaf_hash, root_of, verify_inclusion
-from registry.note import NoteSigner
-from registry.submission import seal
-from registry.tiles import CompactProof
+from registry.engine.fsck import check_log
+from registry.engine.log import Log
+from registry.ledger.entries import Entry, parse_entry
+from registry.ledger.members import encode_digest
+from registry.ledger.submission import seal
+from registry.tlog.merkle import leaf_hash, root_of, verify_inclusion
+from registry.tlog.note import NoteSigner
+from registry.tlog.tiles import CompactProof
 from registry.trust.anchors import SideTree
 from registry.trust.container import pack
 
@@ -176,8 +176,9 @@ def _build(count: int, run: int = 0) -> dict[str, float]:
 
 
 def _fsck(count: int, run: int = 0) -> dict[str, float]:
-    """What `registry.fsck` promises: every entry hashed against every commit, tile and bundle,
-    every published checkpoint with its signature, every row of the index, SQLite's structure."""
+    """What `registry.engine.fsck` promises: every entry hashed against every commit, tile and
+    bundle, every published checkpoint with its signature, every row of the index, SQLite's
+    structure."""
     home = _home(count, run)
     begun, cpu = time.perf_counter(), time.process_time()
     report = check_log(home, origin=ORIGIN, log_key=SIGNER.key)
@@ -275,9 +276,9 @@ def _validate(count: int, _run: int = 0) -> dict[str, float]:
     """What a node does with an entry before it vouches for it: parsed, put under its seal, the
     seal's signature verified, permitted by the contracts in force (Cedar), hashed into the tree."""
     # Here, since a web server comes with it: the peaks of the other steps are without one.
-    from registry.chain import chain_folder
-    from registry.following import Follower, submissions
-    from registry.simulator import Consortium
+    from registry.contracts.following import Follower, submissions
+    from registry.sequencing.chain import chain_folder
+    from registry.simulation.simulator import Consortium
 
     with tempfile.TemporaryDirectory() as folder, Consortium(Path(folder)) as network:
         issuer = network.add_issuer()

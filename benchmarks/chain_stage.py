@@ -23,9 +23,9 @@ import httpx
 from credentials.dids import did_document, key_url
 from credentials.keys import PrivateKey
 from registry.client import RegistryClient
-from registry.entries import make_entry
-from registry.genesis import Genesis
 from registry.keyring import load_keys
+from registry.ledger.entries import make_entry
+from registry.ledger.genesis import Genesis
 from registry.storage import size_of_note
 
 FOLDER = Path("build/bench-chain").resolve()

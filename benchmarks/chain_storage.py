@@ -25,9 +25,9 @@ from urllib.parse import quote
 
 from benchmarks import Unmeasurable
 from benchmarks.chain_stage import remove_at_the_end
-from registry.log import Log, Sequenced
-from registry.note import NoteSigner
+from registry.engine.log import Log, Sequenced
 from registry.storage.places import Place, Places
+from registry.tlog.note import NoteSigner
 
 NETWORK = "bench.example"
 ORIGIN = f"{NETWORK}/log"

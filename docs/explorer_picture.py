@@ -22,9 +22,9 @@ import uvicorn
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from credentials.multibase import multibase_base64
-from registry import simulator
-from registry.entries import access_entry, anchor_entry
-from registry.simulator import Consortium
+from registry.ledger.entries import access_entry, anchor_entry
+from registry.simulation import simulator
+from registry.simulation.simulator import Consortium
 
 IMAGES: Final = Path(__file__).resolve().parent / "images"
 FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

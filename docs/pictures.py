@@ -38,9 +38,9 @@ from issuer.service import Issuer
 from issuer.settings import AuthoritySettings
 from issuer.settings import Settings as IssuerSettings
 from registry.client import RegistryClient
-from registry.entries import make_entry
-from registry.members import encode_time
-from registry.simulator import NETWORK, Consortium
+from registry.ledger.entries import make_entry
+from registry.ledger.members import encode_time
+from registry.simulation.simulator import NETWORK, Consortium
 from schemas.digests import digest_multibase
 from schemas.identifiers.gb11643 import build_citizen_number
 from schemas.texts import CHINESE, ENGLISH, load_texts

@@ -7,18 +7,18 @@ from functools import cache
 from pathlib import Path
 
 from fuzz.target import Target, chosen, either
-from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.contracts import LIBRARY, Engine, Party, PolicyText, Request, library_text
-from registry.entries import anchor_entry, parse_entry
 from registry.errors import RegistryError
-from registry.genesis import Genesis
-from registry.merkle import Frontier, LeafReader, inclusion_proof, leaf_hash, root_of
-from registry.note import ED25519_COSIGNATURE, Note, NoteSigner, VerifierKey
-from registry.policy import Policy
-from registry.proofs import TlogProof
-from registry.simulator import Consortium
-from registry.submission import Submission, seal
-from registry.tiles import CompactProof, Tile, decode_bundle, encode_bundle, parse_tile
+from registry.ledger.entries import anchor_entry, parse_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.submission import Submission, seal
+from registry.simulation.simulator import Consortium
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.merkle import Frontier, LeafReader, inclusion_proof, leaf_hash, root_of
+from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner, VerifierKey
+from registry.tlog.policy import Policy
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import CompactProof, Tile, decode_bundle, encode_bundle, parse_tile
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import pack, unpack
 

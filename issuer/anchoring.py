@@ -24,8 +24,8 @@ from credentials.keys import Signer
 from issuer.office import Office
 from issuer.schema import outbox, status_lists
 from issuer.times import stamp
-from registry.entries import Entry, parse_entry
 from registry.errors import EntriesDuplicate, RegistryError, RegistryUnreachable
+from registry.ledger.entries import Entry, parse_entry
 
 MAX_BATCH: Final = 255
 # The chain takes a status entry only while its time is near the seal's (ten minutes); one that

@@ -73,7 +73,7 @@ from issuer.metadata import well_known
 from issuer.offers import PRE_AUTHORIZED_GRANT
 from issuer.service import Issuer
 from issuer.times import stamp
-from registry.api_bodies import TooLarge, read_body
+from registry.web.bodies import TooLarge, read_body
 from schemas.errors import ZhenglianError
 
 log = logging.getLogger("issuer.api")

@@ -38,7 +38,7 @@ from issuer.settings import (
     Settings,
 )
 from issuer.times import stamp, system_clock
-from registry.genesis import Genesis
+from registry.ledger.genesis import Genesis
 from schemas.errors import Phrase
 from schemas.home import role_home
 from schemas.options import AsJson, PassphraseFile

@@ -43,7 +43,7 @@ from issuer.office import Office
 from issuer.schema import applications, credentials, outbox, tokens
 from issuer.statuslists import allocate
 from issuer.times import stamp
-from registry.entries import anchor_entry
+from registry.ledger.entries import anchor_entry
 from schemas.scenario import Scenario
 
 PROOF_TYPE: Final = "openid4vci-proof+jwt"

@@ -24,7 +24,7 @@ from issuer.api import build_api
 from issuer.errors import AddressUnavailable, InsecureAddress
 from issuer.service import Issuer
 from issuer.settings import is_loopback
-from registry.serving import Server, configure, listen, tls_context
+from registry.web.serving import Server, configure, listen, tls_context
 from schemas.errors import ZhenglianError
 
 log = logging.getLogger("issuer.server")

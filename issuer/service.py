@@ -53,7 +53,7 @@ from issuer.settings import (
 )
 from issuer.store import Store
 from issuer.times import Clock, stamp, system_clock
-from registry.genesis import Genesis
+from registry.ledger.genesis import Genesis
 from schemas.scenario import load_scenario
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from issuer.errors import StatusListUnknown
 from issuer.office import Office
 from issuer.schema import credentials, outbox, status_lists
 from issuer.times import moment_of, stamp
-from registry.entries import status_entry
-from registry.members import document_digest
+from registry.ledger.entries import status_entry
+from registry.ledger.members import document_digest
 
 Purpose = Literal["revocation", "suspension"]
 _PURPOSES: Final[tuple[Purpose, ...]] = ("revocation", "suspension")

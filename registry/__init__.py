@@ -4,10 +4,13 @@ What other packages use of it:
 
 - `registry.client.RegistryClient` reads and writes a network and believes nothing it is told.
 - `registry.trust.TrustBundle` is the verified picture of the chain that desks and wallets carry.
-- `registry.entries` makes and reads entries; `registry.genesis.Genesis` is what everyone pins.
-- `registry.assurance` are the checks on a credential that desk and wallet share.
-- `registry.simulator.Consortium` is a whole network in one process, for tests.
+- `registry.ledger.entries` makes and reads entries; `registry.ledger.genesis.Genesis` is what
+  everyone pins.
+- `registry.trust.assurance` are the checks on a credential that desk and wallet share.
+- `registry.simulation.simulator.Consortium` is a whole network in one process, for tests.
 
-The other modules are the formats (C2SP), the sequencer and the nodes. Nothing is imported here,
-so that a wallet does not load a server.
+Its rooms, from the ground up: `tlog` (C2SP's formats), `storage`, `ledger` (what stands on the
+chains, and by which rules) with `contracts`, `engine` (one log), `reading`, `trust` and `archive`;
+above them whoever runs something: `sequencing`, `nodes`, `witnessing`, `watching`, with their faces
+in `web` and `explorer`. Nothing is imported here, so that a wallet does not load a server.
 """

@@ -26,8 +26,8 @@ import httpx
 import rfc8785
 
 from credentials.keys import Signer
-from registry.answers import PLAIN, AnswerUnfit, read_answer
-from registry.entries import Entry, parse_entry
+from registry.engine.remote import TileCache, remote_view
+from registry.engine.view import LogView
 from registry.errors import (
     ChainClosed,
     EntriesDuplicate,
@@ -39,17 +39,17 @@ from registry.errors import (
     SubmissionRefused,
     TileMissing,
 )
-from registry.genesis import Genesis
-from registry.members import decode_digest, document_digest, is_origin
-from registry.policy import CosignedCheckpoint
-from registry.proofs import TlogProof
-from registry.remote import TileCache, remote_view
-from registry.submission import CONTENT_TYPE, seal
-from registry.tiles import WIDTH, Tile
+from registry.ledger.entries import Entry, parse_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import decode_digest, document_digest, is_origin
+from registry.ledger.submission import CONTENT_TYPE, seal
+from registry.tlog.policy import CosignedCheckpoint
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import WIDTH, Tile
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import MAX_BUNDLE_BYTES
 from registry.trust.load import MAX_LIST_BYTES
-from registry.view import LogView
+from registry.web.answers import PLAIN, AnswerUnfit, read_answer
 from schemas.errors import Phrase
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
@@ -80,8 +80,8 @@ class Receipt:
 class Cosigned:
     """A chain as a quorum of nodes has cosigned it: directly, or by its entry on the main chain.
 
-    `time` is the quorum's (see `registry.policy`); `note` the main chain's checkpoint. For a side
-    chain `entry` is the checkpoint entry and `proof` its proof.
+    `time` is the quorum's (see `registry.tlog.policy`); `note` the main chain's checkpoint. For a
+    side chain `entry` is the checkpoint entry and `proof` its proof.
     """
 
     origin: str

@@ -163,8 +163,8 @@ class City:
 
     def desk(self, home: Path, did: str = DESK_DID) -> None:
         """An accredited, entitled and synchronised desk in `home`."""
-        from registry.entries import make_entry
-        from registry.members import encode_time
+        from registry.ledger.entries import make_entry
+        from registry.ledger.members import encode_time
 
         made = self.zl(
             *(home, "verifier", "init", "--did", did, "--registry", self.registry, "--json"),
@@ -264,7 +264,7 @@ def serve(build: Callable[[], Any]) -> Iterator[Callable[[], str]]:
     import uvicorn
 
     with socket.socket() as listening:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # see registry.serving
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # see registry.web.serving
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -298,9 +298,9 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     from issuer.service import Issuer
     from issuer.settings import AuthoritySettings, Settings
     from registry.client import RegistryClient
-    from registry.entries import make_entry
-    from registry.members import encode_time
-    from registry.simulator import NETWORK, Consortium
+    from registry.ledger.entries import make_entry
+    from registry.ledger.members import encode_time
+    from registry.simulation.simulator import NETWORK, Consortium
 
     class Today(Consortium):
         """A consortium whose clock is the real one: other processes read that."""

@@ -28,8 +28,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from credentials.exchange import AccessRecord, commitment_of, sign_receipt
-from registry.entries import anchor_entry
-from registry.simulator import Consortium, Party
+from registry.ledger.entries import anchor_entry
+from registry.simulation.simulator import Consortium, Party
 
 ANCHORS = 300
 

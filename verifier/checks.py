@@ -24,7 +24,7 @@ from credentials.model import check_presentation, issuer_id
 from credentials.presentation import VerifiedPresentation, verify_presentation
 from credentials.proofs import verify_credential
 from credentials.qr import decode_qr_text
-from registry.assurance import Assurance
+from registry.trust.assurance import Assurance
 from schemas.scenario import Scenario, scenario_for_types
 from verifier.errors import (
     ClaimsExcess,

@@ -31,12 +31,12 @@ from credentials.keys import PrivateKey
 from credentials.multibase import base64url_encode
 from credentials.qr import read_one
 from credentials.query import DcqlQuery
-from registry.assurance import Assurance, Policy
 from registry.client import RegistryClient
-from registry.entries import access_entry
 from registry.errors import ContractForbids, EntriesDuplicate, RegistryError
-from registry.members import Purpose, decode_digest, encode_digest
+from registry.ledger.entries import access_entry
+from registry.ledger.members import Purpose, decode_digest, encode_digest
 from registry.trust import Entitlement, Genesis, TrustBundle
+from registry.trust.assurance import Assurance, Policy
 from schemas.durable import replace_file
 from schemas.errors import ExitCode, Phrase
 from schemas.scenario import scenario_for_types

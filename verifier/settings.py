@@ -18,8 +18,8 @@ from credentials.dids import did_document
 from credentials.errors import WrongPassphrase
 from credentials.keyfile import seal, unseal
 from credentials.keys import PrivateKey
-from registry.assurance import Policy
 from registry.trust import Genesis
+from registry.trust.assurance import Policy
 from schemas.backoff import FAILURES_FILE, BackOff
 from schemas.durable import replace_file
 from verifier.errors import DeskExists, DeskMissing, DeskPassphrase, FileUnusable

@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from credentials.exchange import VerifiedReceipt, verify_receipt
 from registry.client import RegistryClient
-from registry.entries import access_entry
 from registry.errors import EntryUnknown, RegistryUnreachable
-from registry.members import decode_time
-from registry.tiles import WIDTH
+from registry.ledger.entries import access_entry
+from registry.ledger.members import decode_time
+from registry.tlog.tiles import WIDTH
 from registry.trust import LongProof
 from schemas.errors import ZhenglianError
 from schemas.texts import load_texts

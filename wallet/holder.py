@@ -19,9 +19,9 @@ from credentials.anchor import anchor_of
 from credentials.dids import did_key, key_url
 from credentials.keys import PrivateKey
 from credentials.model import issuer_id, validity_period
-from registry.assurance import SKEW, Assurance
-from registry.entries import anchor_leaf_hash
 from registry.errors import CredentialRevoked, CredentialSuspended
+from registry.ledger.entries import anchor_leaf_hash
+from registry.trust.assurance import SKEW, Assurance
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.scenario import Scenario, load_scenario
 from wallet.errors import UnknownCredential

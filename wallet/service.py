@@ -116,7 +116,7 @@ class Wallet:
 
         Raises WeakPassphrase, VaultExists, GenesisInvalid.
         """
-        from registry.genesis import Genesis
+        from registry.ledger.genesis import Genesis
         from wallet.transport import check_address
         from wallet.trust import Trust
 
@@ -442,7 +442,7 @@ class Wallet:
         """Network. Fetch, verify and store. May be called again after an interruption.
 
         Raises TxCodeNeeded, TxCodeWrong, OfferInvalid, OfferReused, IssuerUnreachable,
-        CredentialUnexpected, and what the checks of `registry.assurance` raise.
+        CredentialUnexpected, and what the checks of `registry.trust.assurance` raise.
         """
         code = tx_code.strip() if tx_code else None
         number = self._issuance.accept(offer.offer, code, self._say(progress))

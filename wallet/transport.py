@@ -22,7 +22,7 @@ import httpx
 
 from credentials.canonical.strict_json import parse_json_object
 from credentials.errors import CredentialError
-from registry.answers import PLAIN
+from registry.web.answers import PLAIN
 from schemas.errors import Phrase
 from wallet.errors import IssuerAddressUnsafe, IssuerProtocol, IssuerUnreachable
 

@@ -1,8 +1,9 @@
 """Whom this wallet believes: the pinned genesis, and the newest trust bundle it has verified.
 
-Guarantees: a bundle is used only after it was verified against the genesis that was pinned when
-the wallet was made, and never one older than another this wallet has seen, which could hide a
-revocation. What the bundle lacks proves little once it is old; `registry.assurance` judges that.
+Guarantees: a bundle is used only after it was verified against the genesis that was pinned when the
+wallet was made, and never one older than another this wallet has seen, which could hide a
+revocation. What the bundle lacks proves little once it is old; `registry.trust.assurance` judges
+that.
 
 It does not check that the newer checkpoint extends the older one: that is the nodes' work, and a
 quorum of them would have to break it together.
@@ -15,9 +16,9 @@ from datetime import datetime
 
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.dids import DidDocument
-from registry.assurance import Assurance
-from registry.genesis import Genesis
+from registry.ledger.genesis import Genesis
 from registry.trust import Accreditation, TrustBundle
+from registry.trust.assurance import Assurance
 from schemas.names import ISSUER_SERVICE
 from wallet.errors import IssuerNotAccredited, NoTrustBundle, TrustBundleOlder
 from wallet.vault import Vault

@@ -46,7 +46,7 @@ from issuer.authority.messages import (
     new_request_id,
 )
 from issuer.times import Clock, system_clock
-from registry.answers import PLAIN, AnswerUnfit, read_answer
+from registry.web.answers import PLAIN, AnswerUnfit, read_answer
 from schemas.digests import digest_multibase
 
 TIMEOUT_SECONDS: Final = 5.0

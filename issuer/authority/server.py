@@ -24,7 +24,7 @@ from issuer.authority.errors import (
 from issuer.authority.home import OpenAuthority
 from issuer.authority.messages import ANSWER_MEDIA, MAX_MESSAGE, REQUEST_MEDIA
 from issuer.authority.service import Authority
-from registry.serving import Server, configure, listen, tls_context
+from registry.web.serving import Server, configure, listen, tls_context
 from schemas.errors import ZhenglianError
 
 CONNECTIONS_LIMIT: Final = 200

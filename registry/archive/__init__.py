@@ -17,7 +17,8 @@ and one state always gives the same tiles in the same order. Of a part of a chai
 and level-0 tiles only.
 
 Guaranteed: what `Archive.check` passes leads to checkpoints that the quorum of the pinned genesis
-has cosigned. The rules are checked by replaying it (`registry.following`), which needs all chains.
+has cosigned. The rules are checked by replaying it (`registry.contracts.following`), which needs
+all chains.
 """
 
 from __future__ import annotations

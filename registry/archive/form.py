@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from registry.entries import parse_entry
 from registry.errors import (
     ArchiveForged,
     RegistryError,
 )
-from registry.evidence import roots
-from registry.genesis import Genesis
+from registry.ledger.entries import parse_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import decode_digest, document_digest
 from registry.limits import (
     MAX_ENTRY_BYTES,
     MAX_GENESIS_BYTES,
 )
-from registry.members import decode_digest, document_digest
-from registry.merkle import Frontier, complete_subtrees, leaf_hash
-from registry.proofs import TlogProof
-from registry.tiles import (
+from registry.tlog.merkle import Frontier, complete_subtrees, leaf_hash
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import (
     WIDTH,
     Tile,
     TileStack,
 )
+from registry.trust.evidence import roots
 from schemas.errors import Phrase
 
 FORMAT: Final = "zhenglian/archive/v1"

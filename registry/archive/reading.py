@@ -33,15 +33,15 @@ from registry.errors import (
     RegistryError,
     StoreFailed,
 )
-from registry.genesis import Genesis
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import is_digest
 from registry.limits import (
     MAX_NOTE_BYTES,
     MAX_TLOG_PROOF_BYTES,
 )
-from registry.lines import parse_hash
-from registry.members import is_digest
-from registry.policy import CosignedCheckpoint
-from registry.tiles import (
+from registry.tlog.lines import parse_hash
+from registry.tlog.policy import CosignedCheckpoint
+from registry.tlog.tiles import (
     TILE_BYTES,
     WIDTH,
     Tile,

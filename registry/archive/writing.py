@@ -21,24 +21,24 @@ from registry.archive.form import (
     fits,
     side_state,
 )
-from registry.entries import Entry, parse_entry
 from registry.errors import (
     ArchiveForged,
     EntryUnknown,
 )
-from registry.evidence import parts
-from registry.genesis import Genesis
-from registry.lines import encode_hash
-from registry.merkle import inclusion_proof
-from registry.policy import CosignedCheckpoint
-from registry.proofs import TlogProof
-from registry.tiles import (
+from registry.ledger.entries import Entry, parse_entry
+from registry.ledger.genesis import Genesis
+from registry.tlog.lines import encode_hash
+from registry.tlog.merkle import inclusion_proof
+from registry.tlog.policy import CosignedCheckpoint
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import (
     WIDTH,
     Tile,
     TileReader,
     bundle_of,
     encode_bundle,
 )
+from registry.trust.evidence import parts
 
 
 class Holder(Protocol):

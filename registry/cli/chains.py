@@ -6,17 +6,17 @@ import typer
 
 from credentials.dids import key_url
 from credentials.keys import KeyType, PrivateKey
-from registry.chain import ML_DSA_SUFFIX, log_keys, log_signer
 from registry.cli.network import OPERATOR
 from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import connect, home, print_json, say, unlock, utc_now
 from registry.client import RegistryClient
-from registry.entries import Entry, make_entry
 from registry.errors import OriginUnknown
-from registry.founding import BATCH_INTERVAL_MS, BATCH_SIZE, MAX_ANCHOR_DELAY_S
 from registry.keyring import add_key, load_keys
-from registry.members import Purpose, is_slug
-from registry.note import NoteSigner
+from registry.ledger.entries import Entry, make_entry
+from registry.ledger.members import Purpose, is_slug
+from registry.sequencing.chain import ML_DSA_SUFFIX, log_keys, log_signer
+from registry.sequencing.founding import BATCH_INTERVAL_MS, BATCH_SIZE, MAX_ANCHOR_DELAY_S
+from registry.tlog.note import NoteSigner
 from registry.trust import SideChain, TrustBundle
 from schemas.options import AsJson, PassphraseFile
 from schemas.texts import Texts

@@ -26,14 +26,14 @@ from registry.cli.shared import (
 )
 from registry.client import Cosigned, RegistryClient
 from registry.contracts import Contract, PolicyText, approve
+from registry.contracts.following import Read
 from registry.contracts.rehearsal import Rehearsal, rehearse
-from registry.entries import Entry, make_entry
 from registry.errors import ApproverAbsent, ContractMalformed, ContractUnknown, FileUnreadable
-from registry.following import Read
-from registry.genesis import Genesis
 from registry.keyring import load_keys
+from registry.ledger.entries import Entry, make_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import is_slug
 from registry.limits import MAX_POLICY_TEXT
-from registry.members import is_slug
 from registry.trust import TrustBundle
 from schemas.errors import ExitCode
 from schemas.options import AsJson, PassphraseFile

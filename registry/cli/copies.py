@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from registry.addresses import parse_address, read_addresses
 from registry.cli.network import OPERATOR, announce
 from registry.cli.nodes import UNSERVED, node_home
 from registry.cli.options import GenesisFile, RegistryUrls
@@ -29,9 +28,10 @@ from registry.errors import (
     RegistryExists,
     StoreFailed,
 )
-from registry.genesis import GENESIS_FILE, Genesis
 from registry.keyring import load_keys
-from registry.node_store import MIRROR_FILE
+from registry.ledger.genesis import GENESIS_FILE, Genesis
+from registry.nodes.store import MIRROR_FILE
+from registry.sequencing.addresses import parse_address, read_addresses
 from schemas.home import role_home
 from schemas.options import AsJson, PassphraseFile
 from schemas.texts import Texts
@@ -107,9 +107,9 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
         json_: AsJson = False,
     ) -> None:
         from registry.archive import Archive
-        from registry.mirror import Mirror
-        from registry.node import ASKING
-        from registry.restoring import ArchiveHolder, fill
+        from registry.nodes.mirror import Mirror
+        from registry.nodes.node import ASKING
+        from registry.sequencing.restoring import ArchiveHolder, fill
 
         folder = node_home(node) if node is not None else copy_home()
         pinned = genesis_of(folder, genesis)
@@ -147,10 +147,10 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
         port: Annotated[int, typer.Option(help=_("Port; 0 takes a free one."))] = COPY_PORT,
         json_: AsJson = False,
     ) -> None:
-        from registry.copy_api import build_copy_app
-        from registry.mirror import Mirror
-        from registry.serving import log_to_stderr
-        from registry.serving import serve as listen
+        from registry.nodes.copy_api import build_copy_app
+        from registry.nodes.mirror import Mirror
+        from registry.web.serving import log_to_stderr
+        from registry.web.serving import serve as listen
 
         folder = copy_home()
         if not (folder / MIRROR_FILE).exists():
@@ -184,10 +184,10 @@ def add_copies(app: typer.Typer, _: Texts) -> None:
         secret: PassphraseFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.founding import FoundingKeys
-        from registry.reading import HttpSource
-        from registry.restoring import ask_nodes
-        from registry.restoring import restore as bring_back
+        from registry.reading.sources import HttpSource
+        from registry.sequencing.founding import FoundingKeys
+        from registry.sequencing.restoring import ask_nodes
+        from registry.sequencing.restoring import restore as bring_back
 
         folder = home()
         pinned = Genesis.load(genesis)
@@ -239,7 +239,7 @@ def genesis_of(folder: Path, genesis: Path | None) -> Genesis:
 @contextmanager
 def progress_bar(_: Texts, as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on stderr for each thing that is under way."""
-    from registry.verification import REPLAY
+    from registry.watching.verification import REPLAY
 
     console = Console(stderr=True)
     hidden = as_json or not console.is_terminal
@@ -282,9 +282,9 @@ def _new_file(path: Path) -> Iterator[Any]:
 @contextmanager
 def _holder(genesis: Genesis, folder: Path | None, urls: list[str] | None) -> Iterator[Any]:
     """Who shows the chains to an export: a node's copy, an address, or this home's stores."""
-    from registry.holders import AddressHolder, ReaderHolder, home_holder
-    from registry.mirror import Mirror
-    from registry.reading import HttpSource
+    from registry.nodes.mirror import Mirror
+    from registry.reading.holders import AddressHolder, ReaderHolder, home_holder
+    from registry.reading.sources import HttpSource
 
     if folder is not None:
         mirror = Mirror(folder, genesis, now=utc_now)
@@ -307,9 +307,9 @@ def _holder(genesis: Genesis, folder: Path | None, urls: list[str] | None) -> It
 def _source(source: str, genesis: Genesis, progress: Any) -> Iterator[Any]:
     """Who shows the chains to a restoration: an address or an archive."""
     from registry.archive import Archive
-    from registry.holders import AddressHolder
-    from registry.reading import HttpSource
-    from registry.restoring import ArchiveHolder
+    from registry.reading.holders import AddressHolder
+    from registry.reading.sources import HttpSource
+    from registry.sequencing.restoring import ArchiveHolder
 
     if source.startswith(("http://", "https://")):
         node = HttpSource(source)
@@ -326,7 +326,7 @@ def _source(source: str, genesis: Genesis, progress: Any) -> Iterator[Any]:
 def _known_sizes(state: Path | None, genesis: Genesis) -> dict[str, int]:
     if state is None:
         return {}
-    from registry.monitor_state import WatchState
+    from registry.watching.state import WatchState
 
     watched = WatchState(state, genesis)
     try:

@@ -19,10 +19,10 @@ from registry.cli.shared import (
     utc_now,
 )
 from registry.client import Receipt
-from registry.entries import Entry, make_entry
 from registry.errors import FileUnreadable
 from registry.keyring import load_keys
-from registry.members import decode_time, encode_time
+from registry.ledger.entries import Entry, make_entry
+from registry.ledger.members import decode_time, encode_time
 from schemas.options import AsJson, PassphraseFile
 from schemas.scenario import load_scenario, scenario_for_types
 from schemas.texts import Texts

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from credentials.keys import PrivateKey
-from registry.addresses import NodeLinks, parse_address, write_addresses
 from registry.cli.shared import (
     ADDRESS_FILE,
     home,
@@ -20,13 +19,14 @@ from registry.cli.shared import (
     utc_now,
 )
 from registry.errors import FileUnreadable, RegistryExists
-from registry.founding import FoundingKeys, found_network
-from registry.genesis import GENESIS_FILE, GenesisNode
 from registry.keyring import has_keys, load_keys, save_keys
+from registry.ledger.genesis import GENESIS_FILE, GenesisNode
 from registry.limits import MAX_POLICY_BYTES
-from registry.outside import OutsidePolicies
-from registry.policy import Policy
+from registry.sequencing.addresses import NodeLinks, parse_address, write_addresses
+from registry.sequencing.founding import FoundingKeys, found_network
+from registry.sequencing.outside import OutsidePolicies
 from registry.storage.places import Places
+from registry.tlog.policy import Policy
 from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts
@@ -153,9 +153,9 @@ def add_network(app: typer.Typer, _: Texts) -> None:
         ] = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.duty import Duty
-        from registry.serving import log_to_stderr
-        from registry.serving import serve as listen
+        from registry.sequencing.duty import Duty
+        from registry.web.serving import log_to_stderr
+        from registry.web.serving import serve as listen
 
         folder = home()
         genesis = load_genesis(None)

@@ -10,7 +10,6 @@ import typer
 
 from credentials.dids import did_key
 from credentials.keys import KeyType, PrivateKey
-from registry.addresses import parse_address
 from registry.cli.network import NETWORK, announce
 from registry.cli.shared import (
     print_json,
@@ -19,9 +18,10 @@ from registry.cli.shared import (
     utc_now,
 )
 from registry.errors import GenesisInvalid, NodeAddress, WitnessKeyAbsent
-from registry.genesis import Genesis
 from registry.keyring import load_keys, save_keys
-from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner, VerifierKey
+from registry.ledger.genesis import Genesis
+from registry.sequencing.addresses import parse_address
+from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner, VerifierKey
 from schemas.home import role_home
 from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
@@ -130,9 +130,9 @@ def build_node_app(_: Texts) -> typer.Typer:
         secret: PassphraseFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.node_service import NodeService
-        from registry.serving import log_to_stderr
-        from registry.serving import serve as listen
+        from registry.nodes.service import NodeService
+        from registry.web.serving import log_to_stderr
+        from registry.web.serving import serve as listen
 
         folder = node_home(name)
         pinned = Genesis.load(genesis)
@@ -175,7 +175,7 @@ def build_node_app(_: Texts) -> typer.Typer:
         secret: PassphraseFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.node_service import rebuild as build
+        from registry.nodes.service import rebuild as build
 
         folder = node_home(name)
         pinned = Genesis.load(genesis)
@@ -212,9 +212,9 @@ def build_node_app(_: Texts) -> typer.Typer:
         limit: Annotated[int, typer.Option(min=1, max=1000, help=_("How many."))] = 20,
         json_: AsJson = False,
     ) -> None:
-        from registry.node_api import told_refusal
-        from registry.node_store import MIRROR_FILE
-        from registry.refusals import read_refusals
+        from registry.nodes.api import told_refusal
+        from registry.nodes.refusals import read_refusals
+        from registry.nodes.store import MIRROR_FILE
 
         found = read_refusals(node_home(name) / MIRROR_FILE, limit)
         if json_:

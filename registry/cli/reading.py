@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from registry.addresses import parse_address, read_addresses
 from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     addresses,
@@ -18,7 +17,8 @@ from registry.cli.shared import (
     utc_now,
 )
 from registry.errors import StoreFailed
-from registry.members import encode_time
+from registry.ledger.members import encode_time
+from registry.sequencing.addresses import parse_address, read_addresses
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
 from schemas.options import AsJson
@@ -38,7 +38,7 @@ def add_reading(app: typer.Typer, _: Texts) -> None:
         genesis: GenesisFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.standing import standing
+        from registry.watching.standing import standing
 
         pinned = load_genesis(genesis)
         nodes = dict(parse_address(text, pinned) for text in node or [])

@@ -11,8 +11,8 @@ import typer
 
 from registry.client import RegistryClient
 from registry.errors import FileUnreadable, RegistryAbsent, RegistryNotNamed
-from registry.genesis import GENESIS_FILE, Genesis
 from registry.keyring import is_sealed
+from registry.ledger.genesis import GENESIS_FILE, Genesis
 from schemas.home import role_home
 from schemas.passphrase import read_passphrase
 from schemas.texts import Texts

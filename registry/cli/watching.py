@@ -58,8 +58,8 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
         ] = 300,
         json_: AsJson = False,
     ) -> None:
-        from registry.alarms import Limits
-        from registry.monitor import Monitor
+        from registry.watching.alarms import Limits
+        from registry.watching.monitor import Monitor
 
         watch = Monitor(
             load_genesis(genesis),
@@ -81,7 +81,7 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
         genesis: GenesisFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.evidence import MAX_EVIDENCE_BYTES, Fork
+        from registry.trust.evidence import MAX_EVIDENCE_BYTES, Fork
 
         fork = Fork.parse(read_bytes(file, MAX_EVIDENCE_BYTES))
         older, newer = fork.verify(load_genesis(genesis))
@@ -117,7 +117,7 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
         genesis: GenesisFile = None,
         json_: AsJson = False,
     ) -> None:
-        from registry.verification import verify_archive, verify_chains, verify_node
+        from registry.watching.verification import verify_archive, verify_chains, verify_node
 
         with progress_bar(_, json_) as progress:
             if archive is not None:

@@ -1,9 +1,9 @@
 """Contracts: who may do what, as Cedar policies on the main chain.
 
-They are data: versioned entries that everybody reads and judges by in the same way, default
-deny. What is no matter of policy (that a seal verifies, that an issuer anchors in its own name
-only, that a closed chain takes nothing) stands in `registry.governance` and cannot be allowed by
-any contract.
+They are data: versioned entries that everybody reads and judges by in the same way, default deny.
+What is no matter of policy (that a seal verifies, that an issuer anchors in its own name only, that
+a closed chain takes nothing) stands in `registry.contracts.governance` and cannot be allowed by any
+contract.
 """
 
 from registry.contracts.approvals import approve, approved_bytes, wrong_approval

@@ -15,8 +15,8 @@ import rfc8785
 
 from credentials.errors import CredentialError
 from credentials.keys import Signer
-from registry.genesis import Genesis
-from registry.members import approver_key, decode_digest, encode_digest
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import approver_key, decode_digest, encode_digest
 
 APPROVAL_PREFIX: Final = b"zhenglian/contract-approval/v1\x00"
 

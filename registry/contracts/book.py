@@ -15,9 +15,9 @@ from typing import Final
 from registry.contracts.approvals import wrong_approval
 from registry.contracts.engine import Engine
 from registry.contracts.policy import PolicyText
-from registry.entries import Entry
 from registry.errors import ContractMalformed
-from registry.genesis import Genesis
+from registry.ledger.entries import Entry
+from registry.ledger.genesis import Genesis
 
 MAX_CONTRACTS: Final = 128  # names; bounds what a node must parse and keep
 MAX_ALL_POLICIES: Final = 2048  # of the newest versions; bounds what one decision may cost

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from registry.contracts.engine import Decision, Engine, Party, Request
+from registry.contracts.following import Read, submissions
+from registry.contracts.governance import Governance
 from registry.contracts.policy import RULE_OF_RULES, PolicyText
-from registry.following import Read, submissions
-from registry.genesis import Genesis
-from registry.governance import Governance
-from registry.kinds import KINDS
-from registry.questions import ISSUER, OPERATOR, STRANGER, VERIFIER, Asker
-from registry.submission import Submission
+from registry.contracts.questions import ISSUER, OPERATOR, STRANGER, VERIFIER, Asker
+from registry.ledger.genesis import Genesis
+from registry.ledger.kinds import KINDS
+from registry.ledger.submission import Submission
 
 MAX_TOLD: Final = 100  # differences that are listed; all are counted
 MAX_SAMPLES: Final = 24  # questions of one action that are probed

@@ -22,10 +22,10 @@ from typing import Annotated, Any, Final, Protocol
 from fastapi import FastAPI, Query, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from registry.genesis import Genesis
+from registry.engine.summary import MAX_PAGE, Summary, SummaryKeeper
+from registry.engine.view import LogView
+from registry.ledger.genesis import Genesis
 from registry.limits import HASH_BYTES, MAX_TREE_SIZE
-from registry.summary import MAX_PAGE, Summary, SummaryKeeper
-from registry.view import LogView
 
 MAX_DAYS: Final = 3660
 _TYPES: Final[Mapping[str, str]] = {

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from registry.merkle import Frontier
-from registry.tiles import Tile
+from registry.tlog.merkle import Frontier
+from registry.tlog.tiles import Tile
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from registry.errors import (
     TileTaken,
 )
 from registry.storage import is_document_name, size_of_note
-from registry.tiles import WIDTH, Tile
+from registry.tlog.tiles import WIDTH, Tile
 
 CHECKPOINT: Final = "checkpoint"
 DOCUMENTS: Final = "documents"

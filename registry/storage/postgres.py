@@ -34,11 +34,11 @@ from registry.errors import (
     StoreMissing,
     StoreUnreachable,
 )
-from registry.merkle import EMPTY_ROOT, Frontier
 from registry.storage import Block, Commit, LeafKnown
 from registry.storage.database import Connection, Database, OutcomeUnknown, PostgresLease
 from registry.storage.thinning import Execute, Thinning
-from registry.tiles import decode_bundle
+from registry.tlog.merkle import EMPTY_ROOT, Frontier
+from registry.tlog.tiles import decode_bundle
 
 _RESOLVE_S: Final = 20.0  # a failover takes about as long
 _PAUSE_S: Final = 0.25

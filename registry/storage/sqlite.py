@@ -26,13 +26,13 @@ from registry.errors import (
     StoreMissing,
 )
 from registry.limits import HASH_BYTES
-from registry.merkle import EMPTY_ROOT, Frontier, leaf_hashes
 from registry.storage import Block, Commit, LeafKnown, leafindex
 from registry.storage.leafindex import LeafIndex, Recent
 from registry.storage.sqlitefile import named_errors
 from registry.storage.thinning import Thinning
 from registry.storage.tilefiles import sync
-from registry.tiles import decode_bundle
+from registry.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hashes
+from registry.tlog.tiles import decode_bundle
 
 FILE: Final = "log.sqlite"
 FORMAT: Final = 2

@@ -25,7 +25,7 @@ from typing import Final
 
 from registry.errors import StoreFailed, StoreFull, TileMissing
 from registry.storage import is_document_name, size_of_note
-from registry.tiles import WIDTH, Tile
+from registry.tlog.tiles import WIDTH, Tile
 
 CHECKPOINT = "checkpoint"
 DOCUMENTS = "documents"

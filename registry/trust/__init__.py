@@ -1,7 +1,7 @@
 """Trust bundles: what the chain says, verified, in one file that can travel on a USB stick."""
 
-from registry.genesis import Genesis, GenesisNode
-from registry.records import Accreditation, Entitlement, SideChain
+from registry.ledger.genesis import Genesis, GenesisNode
+from registry.ledger.records import Accreditation, Entitlement, SideChain
 from registry.trust.anchors import AnchorFound, LongProof
 from registry.trust.bundle import StatusListSnapshot, TrustBundle
 

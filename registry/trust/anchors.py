@@ -1,10 +1,10 @@
 """Proofs that an anchor is on the chain: compact against a trust bundle, long by themselves.
 
-A *compact proof* (`registry.tiles`) leads to hashes that the bundle holds. A *long proof* leads
-from the leaf through its side chain's checkpoint and the main chain to a cosigned checkpoint; it
-needs nothing but the genesis. It is a c2sp.org/tlog-proof for the main chain's checkpoint entry,
-whose `extra` holds that entry and the path on the side chain. `extra` is authenticated by
-nothing, and need not be: the entry is what the proof proves, and the path must end in its root.
+A *compact proof* (`registry.tlog.tiles`) leads to hashes that the bundle holds. A *long proof*
+leads from the leaf through its side chain's checkpoint and the main chain to a cosigned checkpoint;
+it needs nothing but the genesis. It is a c2sp.org/tlog-proof for the main chain's checkpoint entry,
+whose `extra` holds that entry and the path on the side chain. `extra` is authenticated by nothing,
+and need not be: the entry is what the proof proves, and the path must end in its root.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 
 import rfc8785
 
-from registry.entries import Entry, parse_entry
 from registry.errors import AnchorInvalid, AnchorUnknown, QuorumMissing, RegistryError
-from registry.genesis import Genesis
+from registry.ledger.entries import Entry, parse_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import decode_digest
 from registry.limits import MAX_PROOF_HASHES
-from registry.lines import encode_hash, parse_hash
-from registry.members import decode_digest
-from registry.merkle import verify_inclusion
-from registry.proofs import TlogProof
-from registry.tiles import CompactProof
+from registry.tlog.lines import encode_hash, parse_hash
+from registry.tlog.merkle import verify_inclusion
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import CompactProof
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import rfc8785
 
-from registry.entries import Entry
-from registry.genesis import Genesis
-from registry.tiles import WIDTH
+from registry.ledger.entries import Entry
+from registry.ledger.genesis import Genesis
+from registry.tlog.tiles import WIDTH
 from registry.trust.container import pack
 from registry.trust.load import (
     CHECKPOINT,

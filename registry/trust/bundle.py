@@ -28,12 +28,12 @@ from typing import Any
 
 from credentials.dids import Resolver
 from registry.contracts import Contract, ContractBook, Request
+from registry.contracts.governance import Governance
+from registry.contracts.questions import claims_request, issue_request
 from registry.errors import AnchorInvalid, AnchorUnknown, BundleCorrupt
-from registry.genesis import Genesis
-from registry.governance import Governance
-from registry.policy import CosignedCheckpoint
-from registry.questions import claims_request, issue_request
-from registry.records import Accreditation, Entitlement, SideChain
+from registry.ledger.genesis import Genesis
+from registry.ledger.records import Accreditation, Entitlement, SideChain
+from registry.tlog.policy import CosignedCheckpoint
 from registry.trust.anchors import AnchorFound, LongProof, SideTree
 from registry.trust.container import MAX_BUNDLE_BYTES
 

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from registry.entries import Entry
-from registry.entries import parse_entry as parse
+from registry.contracts.governance import Governance, lists_digest, newest_lists
 from registry.errors import (
     BundleCorrupt,
     BundleForged,
@@ -25,16 +24,17 @@ from registry.errors import (
     QuorumMissing,
     RegistryError,
 )
-from registry.genesis import Genesis
-from registry.governance import Governance, lists_digest, newest_lists
-from registry.kinds import GOVERNANCE_KINDS
+from registry.ledger.entries import Entry
+from registry.ledger.entries import parse_entry as parse
+from registry.ledger.genesis import Genesis
+from registry.ledger.kinds import GOVERNANCE_KINDS
+from registry.ledger.members import decode_digest, decode_time, document_digest
+from registry.ledger.records import SideChain
 from registry.limits import HASH_BYTES, MAX_PROOF_HASHES
-from registry.lines import encode_hash, parse_hash
-from registry.members import decode_digest, decode_time, document_digest
-from registry.merkle import root_of, verify_inclusion
-from registry.policy import CosignedCheckpoint
-from registry.records import SideChain
-from registry.tiles import WIDTH, split_hashes
+from registry.tlog.lines import encode_hash, parse_hash
+from registry.tlog.merkle import root_of, verify_inclusion
+from registry.tlog.policy import CosignedCheckpoint
+from registry.tlog.tiles import WIDTH, split_hashes
 from registry.trust.anchors import SideTree
 from registry.trust.bundle import StatusListSnapshot, TrustBundle
 from registry.trust.container import unpack

@@ -24,9 +24,9 @@ import pytest
 import uvicorn
 
 from credentials.multibase import multibase_base64
-from registry import simulator
-from registry.entries import access_entry, anchor_entry, anchor_leaf_hash, make_entry
-from registry.simulator import Consortium, Party
+from registry.ledger.entries import access_entry, anchor_entry, anchor_leaf_hash, make_entry
+from registry.simulation import simulator
+from registry.simulation.simulator import Consortium, Party
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -27,12 +27,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-from registry.fsck import check_log, check_store
-from registry.log import TILES, Log
-from registry.merkle import Frontier, leaf_hash
+from registry.engine.fsck import check_log, check_store
+from registry.engine.log import TILES, Log
 from registry.storage import Store
 from registry.storage.sqlite import SqliteStore
 from registry.storage.tilefiles import TileFiles
+from registry.tlog.merkle import Frontier, leaf_hash
 from tests.faults.points import KILL, LOG_KILLS, OF_SQLITE, POWER, Fault
 from tests.faults.writer import ORIGIN, SIGNER
 

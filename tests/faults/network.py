@@ -28,21 +28,21 @@ from typing import Any, Final, Self
 
 import httpx
 
-from registry.addresses import write_addresses
-from registry.checkpoint import open_checkpoint
 from registry.cli.shared import utc_now
 from registry.client import RegistryClient
-from registry.entries import anchor_entry
+from registry.engine.fsck import check_log
 from registry.errors import RegistryError
-from registry.fsck import check_log
-from registry.genesis import Genesis
-from registry.merkle import Frontier, leaf_hash
-from registry.node_store import MIRROR_FILE, NodeStore
-from registry.note import VerifierKey
-from registry.simulator import NODES, SEQUENCER, Consortium, Party
+from registry.ledger.entries import anchor_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.submission import CONTENT_TYPE, seal
+from registry.nodes.store import MIRROR_FILE, NodeStore
+from registry.sequencing.addresses import write_addresses
+from registry.simulation.simulator import NODES, SEQUENCER, Consortium, Party
 from registry.storage.sqlite import SqliteStore
-from registry.submission import CONTENT_TYPE, seal
-from registry.witness import origin_hash
+from registry.tlog.checkpoint import open_checkpoint
+from registry.tlog.merkle import Frontier, leaf_hash
+from registry.tlog.note import VerifierKey
+from registry.witnessing.witness import origin_hash
 from tests.faults.kills import MOMENT, ROOT, Broken, Tally, memory
 from tests.faults.points import NODE_KILLS, SEQUENCER_KILLS, Fault
 
@@ -217,7 +217,7 @@ class Observer:
             thread.start()
 
     def _read_side_key(self) -> VerifierKey:
-        from registry.simulator import founding_keys
+        from registry.simulation.simulator import founding_keys
 
         return founding_keys().sequencer(self.genesis.network).signer(self.origin).key
 

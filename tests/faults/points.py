@@ -311,7 +311,7 @@ class Injector:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Stand between this process and the system for a while."""
-        from registry.cosigning import HttpNode
+        from registry.witnessing.cosigning import HttpNode
 
         places = [
             (sqlite3, "connect"),
@@ -343,8 +343,8 @@ class Injector:
             self.reach(step, AFTER, _eio)
 
         shutil.rmtree = drop  # type: ignore[assignment]
-        from registry.cosigning import HttpNode
         from registry.errors import RegistryUnreachable
+        from registry.witnessing.cosigning import HttpNode
 
         ask = HttpNode.add_checkpoint
 

@@ -20,14 +20,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from registry.addresses import NodeLinks
 from registry.cli.shared import utc_now
-from registry.duty import Duty
-from registry.genesis import GENESIS_FILE, Genesis
-from registry.node_service import NodeService
-from registry.serving import serve
-from registry.simulator import SEQUENCER, founding_keys, node_signer
+from registry.ledger.genesis import GENESIS_FILE, Genesis
+from registry.nodes.service import NodeService
+from registry.sequencing.addresses import NodeLinks
+from registry.sequencing.duty import Duty
+from registry.simulation.simulator import SEQUENCER, founding_keys, node_signer
 from registry.storage.places import Places
+from registry.web.serving import serve
 from tests.faults.points import Fault, Injector, die_with_parent
 
 HOST = "127.0.0.1"

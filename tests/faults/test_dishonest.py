@@ -18,16 +18,16 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from registry.adversaries import DishonestNode, DishonestSequencer
-from registry.checkpoint import open_checkpoint
-from registry.cosigning import MAX_NODE_ANSWER
-from registry.entries import anchor_entry, make_entry, parse_entry, status_entry
 from registry.errors import RegistryError
-from registry.evidence import Fork, Statement
-from registry.members import encode_digest
-from registry.monitor import Monitor, Round
-from registry.note import Note, VerifierKey
-from registry.simulator import NODES, URL, Consortium, Party, node_url
+from registry.ledger.entries import anchor_entry, make_entry, parse_entry, status_entry
+from registry.ledger.members import encode_digest
+from registry.simulation.adversaries import DishonestNode, DishonestSequencer
+from registry.simulation.simulator import NODES, URL, Consortium, Party, node_url
+from registry.tlog.checkpoint import open_checkpoint
+from registry.tlog.note import Note, VerifierKey
+from registry.trust.evidence import Fork, Statement
+from registry.watching.monitor import Monitor, Round
+from registry.witnessing.cosigning import MAX_NODE_ANSWER
 from schemas.digests import digest_multibase
 
 NAMES = tuple(NODES)
@@ -152,7 +152,7 @@ def show_an_old_list(town: Town, liar: DishonestSequencer) -> None:
 
 def claim_an_old_list(town: Town, liar: DishonestSequencer) -> None:
     """The checkpoint on the main chain names an older list than the chain has."""
-    from registry.governance import lists_digest
+    from registry.contracts.governance import lists_digest
 
     rows = [parse_entry(raw) for raw in liar.rows[town.side]]
     index = next(n for n, row in enumerate(rows) if row.kind == "status")

@@ -19,7 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry.entries import anchor_entry
+from registry.engine.fsck import check_log
+from registry.engine.log import TILES, Log
 from registry.errors import (
     EntryCorrupt,
     QuorumMissing,
@@ -31,15 +32,14 @@ from registry.errors import (
     SubmissionRefused,
     TileCorrupt,
 )
-from registry.fsck import check_log
-from registry.holders import AddressHolder
-from registry.log import TILES, Log
-from registry.reading import HttpSource
-from registry.restoring import ask_nodes, restore
-from registry.simulator import NODES, SEQUENCER, Consortium, Party, node_url
+from registry.ledger.entries import anchor_entry
+from registry.reading.holders import AddressHolder
+from registry.reading.sources import HttpSource
+from registry.sequencing.restoring import ask_nodes, restore
+from registry.simulation.simulator import NODES, SEQUENCER, Consortium, Party, node_url
 from registry.storage.sqlite import FILE
-from registry.tiles import Tile
-from registry.verification import verify_chains
+from registry.tlog.tiles import Tile
+from registry.watching.verification import verify_chains
 from tests.faults.network import running
 from tests.faults.writer import ORIGIN, SIGNER
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.log import Log
+from registry.engine.log import Log
 from registry.storage.sqlite import SqliteStore
 from tests.faults import kills
 from tests.faults.kills import Broken, Known
@@ -97,7 +97,7 @@ def test_a_process_kills_itself_where_it_was_told_to(tmp_path: Path) -> None:
         "import os, sys; from tests.faults.points import *; "
         "i = Injector(); i.install(); "
         "i.arm(Fault('integrate: write a file', DURING, POWER, nth=2, seed=3)); "
-        "from registry.storage.tilefiles import TileFiles; from registry.tiles import Tile; "
+        "from registry.storage.tilefiles import TileFiles; from registry.tlog.tiles import Tile; "
         "from pathlib import Path; files = TileFiles(Path(sys.argv[1]) / 'tiles'); "
         "files.write([(Tile(0, 0), bytes(8192)), (Tile(0, 1), bytes(8192))])"
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from registry.entries import anchor_entry
 from registry.errors import RegistryError
-from registry.simulator import Consortium
+from registry.ledger.entries import anchor_entry
+from registry.simulation.simulator import Consortium
 from tests.faults.kills import Writer, memory, one_refusal
 from tests.faults.points import LOG_ERRORS, NETWORK_ERRORS, Fault, Injector
 

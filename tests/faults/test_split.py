@@ -22,10 +22,10 @@ from typing import Any
 
 import pytest
 
-from registry.addresses import write_addresses
 from registry.cli.shared import utc_now
 from registry.errors import RegistryError
-from registry.simulator import CLIENT, NODES, SEQUENCER, Consortium
+from registry.sequencing.addresses import write_addresses
+from registry.simulation.simulator import CLIENT, NODES, SEQUENCER, Consortium
 from tests.faults.kills import ROOT, memory
 
 NAMES = tuple(NODES)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from registry.catalogue import Catalogue
-from registry.chain import Chains, log_signer
-from registry.entries import Entry, anchor_entry, make_entry
+from registry.engine.catalogue import Catalogue
+from registry.engine.log import Log
 from registry.errors import RegistryError, StoreFull
-from registry.log import Log
-from registry.records import Purpose
-from registry.simulator import Consortium, _seeded
+from registry.ledger.entries import Entry, anchor_entry, make_entry
+from registry.ledger.records import Purpose
+from registry.sequencing.chain import Chains, log_signer
+from registry.simulation.simulator import Consortium, _seeded
 from registry.storage.places import Places
 
 NAME = "health"

@@ -17,15 +17,15 @@ from typing import Any
 
 import httpx
 
-from registry.checkpoint import open_checkpoint
 from registry.cli.shared import utc_now
 from registry.client import RegistryClient
-from registry.entries import anchor_entry
 from registry.errors import RegistryError
-from registry.genesis import GENESIS_FILE, Genesis
-from registry.simulator import NODES, SEQUENCER, _party
-from registry.submission import CONTENT_TYPE, seal
-from registry.witness import origin_hash
+from registry.ledger.entries import anchor_entry
+from registry.ledger.genesis import GENESIS_FILE, Genesis
+from registry.ledger.submission import CONTENT_TYPE, seal
+from registry.simulation.simulator import NODES, SEQUENCER, _party
+from registry.tlog.checkpoint import open_checkpoint
+from registry.witnessing.witness import origin_hash
 
 
 class Watcher:

@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from registry.engine.log import TILES, Log
 from registry.errors import LeaseHeld, RegistryError, StoreFailed
-from registry.log import TILES, Log
-from registry.note import NoteSigner
 from registry.storage import leafindex
 from registry.storage.places import Opened
 from registry.storage.tilefiles import TileFiles
+from registry.tlog.note import NoteSigner
 from tests.faults.points import AFTER, BEFORE, ERROR, Fault, Injector, die_with_parent
 
 ORIGIN = "faults.example/log"
@@ -89,7 +89,7 @@ def strike_databases(injector: Injector) -> None:
 
 def live(order: dict[str, Any], injector: Injector) -> None:
     """One life. Where the disk or the database may fail, what was refused is asked again, and a
-    log that stopped is opened again, as `registry.duty` does."""
+    log that stopped is opened again, as `registry.sequencing.duty` does."""
     die_with_parent()
     say(f"start {os.getpid()}")
     fault = order["fault"]

@@ -27,10 +27,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from registry.api import build_app
-from registry.entries import make_entry
-from registry.members import encode_digest
-from registry.note import (
+from registry.ledger.entries import make_entry
+from registry.ledger.members import encode_digest
+from registry.sequencing.api import build_app
+from registry.simulation.simulator import Consortium
+from registry.tlog.note import (
     ED25519_COSIGNATURE,
     ML_DSA_44,
     Note,
@@ -38,14 +39,13 @@ from registry.note import (
     NoteSigner,
     VerifierKey,
 )
-from registry.simulator import Consortium
-from registry.tlog_mirror import Mirror
-from registry.tlog_mirror_api import add_mirror_routes
-from registry.tlog_mirror_client import MirrorClient
-from registry.tlog_mirror_store import MirrorStore
-from registry.witness import Witness
-from registry.witness_api import add_witness_routes
-from registry.witness_store import WitnessStore
+from registry.witnessing.mirror import Mirror
+from registry.witnessing.mirror_api import add_mirror_routes
+from registry.witnessing.mirror_client import MirrorClient
+from registry.witnessing.mirror_store import MirrorStore
+from registry.witnessing.witness import Witness
+from registry.witnessing.witness_api import add_witness_routes
+from registry.witnessing.witness_store import WitnessStore
 
 HERE = Path(__file__).parent
 PACKAGES = "golang.org/x/mod"

@@ -29,11 +29,11 @@ from issuer.settings import AuthoritySettings, Settings
 from issuer.statuslists import ensure_lists
 from issuer.store import Store
 from registry.client import Receipt
-from registry.entries import Entry
 from registry.errors import EntriesDuplicate, RegistryUnreachable, SubmissionRefused
-from registry.genesis import Genesis, GenesisNode
-from registry.members import document_digest
-from registry.note import ED25519, ED25519_COSIGNATURE, VerifierKey
+from registry.ledger.entries import Entry
+from registry.ledger.genesis import Genesis, GenesisNode
+from registry.ledger.members import document_digest
+from registry.tlog.note import ED25519, ED25519_COSIGNATURE, VerifierKey
 from schemas.digests import digest_multibase
 from schemas.identifiers.gb11643 import build_citizen_number
 

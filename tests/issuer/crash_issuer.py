@@ -24,8 +24,8 @@ from credentials.keys import PrivateKey, Signer
 from issuer.authority.client import AuthorityAnswer
 from issuer.service import Issuer
 from registry.client import Receipt
-from registry.entries import Entry
-from registry.members import document_digest
+from registry.ledger.entries import Entry
+from registry.ledger.members import document_digest
 from schemas.digests import digest_multibase
 
 CITIZEN = {

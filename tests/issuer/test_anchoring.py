@@ -14,10 +14,10 @@ from credentials.proofs import derive, verify_credential
 from issuer import metadata
 from issuer.office import Office
 from issuer.service import Issuer
-from registry.assurance import Assurance
-from registry.entries import anchor_leaf_hash
 from registry.errors import CredentialRevoked, CredentialSuspended
-from registry.simulator import Consortium
+from registry.ledger.entries import anchor_leaf_hash
+from registry.simulation.simulator import Consortium
+from registry.trust.assurance import Assurance
 from schemas.scenario import load_scenario
 
 SCENARIO = load_scenario("resident-identity")

@@ -24,7 +24,7 @@ from credentials.qr import read_image
 from issuer.authority.home import open_authority
 from issuer.authority.server import AuthorityServer
 from issuer.keyring import Keyring
-from registry.genesis import Genesis
+from registry.ledger.genesis import Genesis
 from schemas.backoff import FAILURES_FILE
 from zhenglian.cli import run
 

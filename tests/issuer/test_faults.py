@@ -23,8 +23,8 @@ from issuer.office import Office
 from issuer.schema import credentials, outbox, status_lists
 from issuer.service import Issuer
 from issuer.settings import Settings
-from registry.genesis import Genesis
-from registry.members import encode_digest
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import encode_digest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("crash_issuer.py")

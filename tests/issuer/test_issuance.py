@@ -29,7 +29,7 @@ from issuer.errors import (
 )
 from issuer.office import Office
 from issuer.service import Issuer
-from registry.members import encode_digest
+from registry.ledger.members import encode_digest
 from schemas.scenario import load_scenario
 
 

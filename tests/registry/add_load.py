@@ -19,11 +19,11 @@ from pathlib import Path
 from credentials.dids import did_document, key_url
 from credentials.keys import PrivateKey
 from registry.client import RegistryClient
-from registry.entries import Entry, anchor_entry, make_entry
 from registry.errors import RegistryError, RegistryUnreachable
-from registry.genesis import Genesis
 from registry.keyring import load_keys
-from registry.members import encode_time
+from registry.ledger.entries import Entry, anchor_entry, make_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import encode_time
 
 ISSUER = "did:web:load.example"
 KEY = PrivateKey.from_seed("P-256", b"zhenglian test load")

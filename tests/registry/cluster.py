@@ -22,13 +22,13 @@ from typing import Any
 
 import httpx
 
-from registry.chain import log_signer
-from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import Entry, anchor_entry
-from registry.genesis import Genesis
 from registry.keyring import load_keys
-from registry.merkle import Frontier, leaf_hash
+from registry.ledger.entries import Entry, anchor_entry
+from registry.ledger.genesis import Genesis
+from registry.sequencing.chain import log_signer
 from registry.storage.places import Places
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.merkle import Frontier, leaf_hash
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]

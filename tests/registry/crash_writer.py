@@ -13,8 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
-from registry.log import Log
-from registry.note import NoteSigner
+from registry.engine.log import Log
+from registry.tlog.note import NoteSigner
 
 ORIGIN = "crash.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

@@ -16,13 +16,14 @@ import httpx
 import pytest
 import uvicorn
 
-from registry import add_api, patience
-from registry.add_api import Answers
-from registry.door import Added
-from registry.entries import anchor_entry
-from registry.serving import configure
-from registry.simulator import Consortium, Party
-from registry.submission import MAX_SUBMISSION_BYTES, seal
+from registry.ledger.entries import anchor_entry
+from registry.ledger.submission import MAX_SUBMISSION_BYTES, seal
+from registry.sequencing import add_api
+from registry.sequencing.add_api import Answers
+from registry.sequencing.door import Added
+from registry.simulation.simulator import Consortium, Party
+from registry.web import patience
+from registry.web.serving import configure
 from tests.waiting import until
 
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from registry.answers import AnswerUnfit, read_answer
 from registry.client import RegistryClient
-from registry.cosigning import MAX_NODE_ANSWER, HttpNode
 from registry.errors import RegistryMisbehaved, RegistryUnreachable
 from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
-from registry.reading import HttpSource
-from registry.simulator import Consortium
-from registry.tiles import encode_bundle
+from registry.reading.sources import HttpSource
+from registry.simulation.simulator import Consortium
+from registry.tlog.tiles import encode_bundle
+from registry.web.answers import AnswerUnfit, read_answer
+from registry.witnessing.cosigning import MAX_NODE_ANSWER, HttpNode
 
 BOMB = gzip.compress(bytes(50_000_000), 9)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from registry.checkpoint import open_checkpoint
-from registry.entries import anchor_entry
 from registry.errors import RegistryUnreachable
-from registry.merkle import leaf_hash, root_of
-from registry.note import VerifierKey
-from registry.simulator import URL, Consortium
-from registry.submission import MAX_SUBMISSION_BYTES, seal
-from registry.tiles import decode_bundle
+from registry.ledger.entries import anchor_entry
+from registry.ledger.submission import MAX_SUBMISSION_BYTES, seal
+from registry.simulation.simulator import URL, Consortium
+from registry.tlog.checkpoint import open_checkpoint
+from registry.tlog.merkle import leaf_hash, root_of
+from registry.tlog.note import VerifierKey
+from registry.tlog.tiles import decode_bundle
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from registry.archive import Archive, export
-from registry.entries import access_entry, anchor_entry
 from registry.errors import (
     ArchiveForged,
     ArchiveMalformed,
@@ -24,14 +23,15 @@ from registry.errors import (
     RestoreRefused,
     StoreExists,
 )
-from registry.genesis import GENESIS_FILE
-from registry.holders import AddressHolder, ReaderHolder, home_holder
-from registry.mirror import Mirror
-from registry.reading import HttpSource
-from registry.restoring import STAGING, ArchiveHolder, ask_nodes, fill, restore
-from registry.sequencer import Sequencer
-from registry.simulator import URL, Consortium
-from registry.verification import verify_archive, verify_chains, verify_node
+from registry.ledger.entries import access_entry, anchor_entry
+from registry.ledger.genesis import GENESIS_FILE
+from registry.nodes.mirror import Mirror
+from registry.reading.holders import AddressHolder, ReaderHolder, home_holder
+from registry.reading.sources import HttpSource
+from registry.sequencing.restoring import STAGING, ArchiveHolder, ask_nodes, fill, restore
+from registry.sequencing.sequencer import Sequencer
+from registry.simulation.simulator import URL, Consortium
+from registry.watching.verification import verify_archive, verify_chains, verify_node
 
 
 def digest(number: int) -> bytes:
@@ -106,7 +106,7 @@ def test_members_lie_where_tlog_tiles_puts_them(chain: Consortium, whole: Path) 
         assert f"{origin}/tile/1/000.p/3" in names
         data = tar.extractfile(f"{origin}/tile/0/002")
         assert data is not None
-        from registry.tiles import Tile
+        from registry.tlog.tiles import Tile
 
         assert data.read() == chain.sequencer.reader.view(origin).tile(Tile(0, 2))
 
@@ -312,8 +312,8 @@ def test_an_edited_note_in_a_node_is_found(chain: Consortium, node: Path) -> Non
 
 def test_a_consistent_lie_in_a_node_is_found(chain: Consortium, node: Path) -> None:
     """An entry and all hashes above it changed: then the cosigned notes contradict it."""
-    from registry.merkle import leaf_hash
-    from registry.tiles import TileStack, decode_bundle, encode_bundle
+    from registry.tlog.merkle import leaf_hash
+    from registry.tlog.tiles import TileStack, decode_bundle, encode_bundle
 
     db = sqlite3.connect(node / "node.sqlite")
     number, size = db.execute(
@@ -441,7 +441,7 @@ def test_restoration_overwrites_nothing_and_needs_the_keys(
     node = AddressHolder(HttpSource("http://public-security.invalid", transport=chain.transport))
     with pytest.raises(RegistryExists):
         bring_back(chain, chain.folder / "registry", node)
-    from registry.chain import SequencerKeys
+    from registry.sequencing.chain import SequencerKeys
 
     heard = ask_nodes(chain.genesis, sources(chain))
     keys = chain.keys.sequencer(chain.genesis.network)

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from credentials.keys import PrivateKey
-from registry.chain import Chains
-from registry.entries import access_entry, anchor_entry, make_entry, status_entry
 from registry.errors import (
     EntriesDuplicate,
     NotPermitted,
@@ -22,10 +20,12 @@ from registry.errors import (
     StoreLocked,
     SubmissionRefused,
 )
-from registry.founding import found_network
-from registry.simulator import START, Consortium, Party
+from registry.ledger.entries import access_entry, anchor_entry, make_entry, status_entry
+from registry.ledger.submission import seal
+from registry.sequencing.chain import Chains
+from registry.sequencing.founding import found_network
+from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
-from registry.submission import seal
 from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from registry.checkpoint import Checkpoint, open_checkpoint
 from registry.errors import (
     CheckpointForeign,
     CheckpointMalformed,
@@ -12,9 +11,10 @@ from registry.errors import (
     NoteMalformed,
     NoteUnsigned,
 )
-from registry.lines import encode_hash, parse_decimal
-from registry.merkle import EMPTY_ROOT
-from registry.note import ED25519_COSIGNATURE, Note, NoteSignature, NoteSigner
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.lines import encode_hash, parse_decimal
+from registry.tlog.merkle import EMPTY_ROOT
+from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSignature, NoteSigner
 
 ORIGIN = "hangzhou.example/main"
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

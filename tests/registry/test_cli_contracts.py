@@ -20,8 +20,8 @@ from credentials.dids import did_document
 from credentials.keys import PrivateKey
 from registry.client import RegistryClient
 from registry.contracts import LIBRARY, library_text
-from registry.entries import anchor_entry
-from registry.genesis import Genesis
+from registry.ledger.entries import anchor_entry
+from registry.ledger.genesis import Genesis
 from registry.trust import TrustBundle
 from tests.waiting import until
 from zhenglian.cli import run

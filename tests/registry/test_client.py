@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from registry.client import RegistryClient
-from registry.entries import Entry, anchor_entry
 from registry.errors import (
     EntryUnknown,
     QuorumMissing,
@@ -19,10 +18,11 @@ from registry.errors import (
     RegistryUnreachable,
     SubmissionRefused,
 )
-from registry.members import document_digest
-from registry.merkle import leaf_hash
-from registry.simulator import CLIENT, SEQUENCER, URL, Consortium, Party, node_url
-from registry.tiles import decode_bundle, encode_bundle
+from registry.ledger.entries import Entry, anchor_entry
+from registry.ledger.members import document_digest
+from registry.simulation.simulator import CLIENT, SEQUENCER, URL, Consortium, Party, node_url
+from registry.tlog.merkle import leaf_hash
+from registry.tlog.tiles import decode_bundle, encode_bundle
 from registry.trust import LongProof
 
 World = tuple[Consortium, Party, list[Entry]]

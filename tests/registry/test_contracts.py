@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey, PublicKey
-from registry.chain import Chains, log_signer
 from registry.contracts import (
     LIBRARY,
     Engine,
@@ -31,14 +30,6 @@ from registry.contracts import (
 )
 from registry.contracts.policy import MAX_CONDITIONALS, MAX_DEPTH, MAX_LINKS, MAX_POLICIES, measure
 from registry.contracts.rehearsal import Rehearsal, rehearse
-from registry.entries import (
-    Entry,
-    access_entry,
-    anchor_entry,
-    make_entry,
-    parse_entry,
-    status_entry,
-)
 from registry.errors import (
     ChainInvalid,
     ContractMalformed,
@@ -47,13 +38,22 @@ from registry.errors import (
     NotPermitted,
     SubmissionRefused,
 )
-from registry.founding import default_contracts, found_network
-from registry.genesis import Genesis, GenesisNode
-from registry.members import encode_time
-from registry.note import ED25519_COSIGNATURE, VerifierKey
-from registry.simulator import START, Consortium
-from registry.simulator import Party as Member
-from registry.submission import seal
+from registry.ledger.entries import (
+    Entry,
+    access_entry,
+    anchor_entry,
+    make_entry,
+    parse_entry,
+    status_entry,
+)
+from registry.ledger.genesis import Genesis, GenesisNode
+from registry.ledger.members import encode_time
+from registry.ledger.submission import seal
+from registry.sequencing.chain import Chains, log_signer
+from registry.sequencing.founding import default_contracts, found_network
+from registry.simulation.simulator import START, Consortium
+from registry.simulation.simulator import Party as Member
+from registry.tlog.note import ED25519_COSIGNATURE, VerifierKey
 
 FORBID_NOTHING = ""
 

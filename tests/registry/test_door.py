@@ -14,10 +14,7 @@ from typing import Any
 import pytest
 
 from credentials.keys import PrivateKey
-from registry import door as door_module
-from registry.chain import Chains
-from registry.door import Added, Answer, Door, ForwardClock, Gate
-from registry.entries import Entry, anchor_entry, make_entry, status_entry
+from registry.engine.log import Log
 from registry.errors import (
     EntriesDuplicate,
     EntryKindUnknown,
@@ -30,9 +27,12 @@ from registry.errors import (
     SealInvalid,
     SubmissionMalformed,
 )
-from registry.log import Log
-from registry.simulator import START, Consortium, Party
-from registry.submission import seal
+from registry.ledger.entries import Entry, anchor_entry, make_entry, status_entry
+from registry.ledger.submission import seal
+from registry.sequencing import door as door_module
+from registry.sequencing.chain import Chains
+from registry.sequencing.door import Added, Answer, Door, ForwardClock, Gate
+from registry.simulation.simulator import START, Consortium, Party
 from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"

@@ -11,8 +11,8 @@ import pytest
 from obstore.store import S3Store
 
 from registry.client import RegistryClient
-from registry.documents import read_document
 from registry.errors import EntryUnknown
+from registry.reading.documents import read_document
 from registry.storage.places import Place, Places
 from tests.waiting import until
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from credentials.dids import did_document
 from credentials.keys import PrivateKey
-from registry.entries import (
+from registry.errors import EntryKindUnknown, EntryMalformed, GenesisInvalid
+from registry.ledger.entries import (
     _canonical,
     access_entry,
     anchor_entry,
@@ -25,13 +26,12 @@ from registry.entries import (
     parse_entry,
     status_entry,
 )
-from registry.errors import EntryKindUnknown, EntryMalformed, GenesisInvalid
-from registry.genesis import Genesis, GenesisNode
-from registry.kinds import KINDS
+from registry.ledger.genesis import Genesis, GenesisNode
+from registry.ledger.kinds import KINDS
+from registry.ledger.members import decode_digest, decode_time, document_digest, encode_digest
 from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
-from registry.members import decode_digest, decode_time, document_digest, encode_digest
-from registry.merkle import leaf_hash
-from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
+from registry.tlog.merkle import leaf_hash
+from registry.tlog.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
 
 NETWORK = "test.example"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from registry.checkpoint import Checkpoint
+from registry.engine.fsck import MAX_FINDINGS, Damage, Finding, Report, check_log
+from registry.engine.log import TILES, Log
 from registry.errors import StoreMissing
-from registry.fsck import MAX_FINDINGS, Damage, Finding, Report, check_log
-from registry.log import TILES, Log
-from registry.note import NoteSigner
 from registry.storage.sqlite import FILE, SqliteStore
-from registry.tiles import Tile, bundle_of
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.note import NoteSigner
+from registry.tlog.tiles import Tile, bundle_of
 
 ORIGIN = "hangzhou.example/access"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -208,7 +208,7 @@ def test_a_dropped_note_leaves_its_root_to_check(
         Damage.CHECKPOINT,
         "a note that is always kept is missing",
     )
-    monkeypatch.setattr("registry.fsck.KEPT_NOTES", 1)
+    monkeypatch.setattr("registry.engine.fsck.KEPT_NOTES", 1)
     report = check(folder)
     assert report.sound
     assert report.checkpoints == 4

@@ -9,10 +9,10 @@ from random import Random
 import pytest
 
 from registry.errors import StoreFailed
-from registry.merkle import Frontier, leaf_hash
 from registry.storage import Commit, LeafKnown, leafindex
 from registry.storage.sqlite import SqliteStore
-from registry.tiles import encode_bundle
+from registry.tlog.merkle import Frontier, leaf_hash
+from registry.tlog.tiles import encode_bundle
 
 ORIGIN = "hangzhou.example/identity"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.checkpoint import Checkpoint, open_checkpoint
+from registry.engine.log import TILES, Log, Sequenced
 from registry.errors import (
     BatchSize,
     CheckpointMalformed,
@@ -32,13 +32,19 @@ from registry.errors import (
     TileMissing,
 )
 from registry.limits import MAX_BATCH_ENTRIES, MAX_ENTRY_BYTES, MAX_PENDING_ENTRIES
-from registry.log import TILES, Log, Sequenced
-from registry.merkle import EMPTY_ROOT, leaf_hash, root_of, verify_consistency, verify_inclusion
-from registry.note import ED25519_COSIGNATURE, Note, NoteSigner
-from registry.policy import Policy
-from registry.proofs import TlogProof
 from registry.storage.sqlite import SqliteStore
-from registry.tiles import Tile, bundle_of, check_bundle, tiles_of
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.merkle import (
+    EMPTY_ROOT,
+    leaf_hash,
+    root_of,
+    verify_consistency,
+    verify_inclusion,
+)
+from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner
+from registry.tlog.policy import Policy
+from registry.tlog.proofs import TlogProof
+from registry.tlog.tiles import Tile, bundle_of, check_bundle, tiles_of
 
 ORIGIN = "hangzhou.example/identity"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

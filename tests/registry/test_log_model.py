@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from registry.engine.fsck import check_log
+from registry.engine.log import Log, Sequenced
 from registry.errors import EntriesDuplicate
-from registry.fsck import check_log
-from registry.log import Log, Sequenced
-from registry.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
-from registry.note import NoteSigner
+from registry.tlog.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
+from registry.tlog.note import NoteSigner
 
 ORIGIN = "model.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

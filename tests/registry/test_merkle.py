@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import ConsistencyInvalid, InclusionInvalid, StoreCorrupt
-from registry.merkle import (
+from registry.tlog.merkle import (
     EMPTY_ROOT,
     Frontier,
     LeafReader,

@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 from fastapi.testclient import TestClient
 
-from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
-from registry.node_service import NodeService
-from registry.note import ML_DSA_44, NoteSigner
-from registry.simulator import Consortium, node_signer
-from registry.tlog_mirror_client import MirrorClient
+from registry.nodes.service import NodeService
+from registry.simulation.simulator import Consortium, node_signer
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.merkle import LeafReader, consistency_proof, leaf_hash, root_of
+from registry.tlog.note import ML_DSA_44, NoteSigner
+from registry.witnessing.mirror_client import MirrorClient
 
 LOG = NoteSigner.from_seed("stock.example/log", b"\x01" * 32)
 MIRROR = NoteSigner.from_seed("city.example/mirrors/n", b"\x02" * 32, ML_DSA_44)

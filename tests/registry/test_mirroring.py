@@ -15,20 +15,20 @@ import pytest
 import rfc8785
 from fastapi import FastAPI, Response
 
-from registry import mirror as mirror_module
-from registry.adversaries import DishonestNode, DishonestSequencer
-from registry.checkpoint import open_checkpoint
-from registry.entries import Entry, anchor_entry, make_entry, status_entry
 from registry.errors import NodeBusy, RegistryError, RegistryUnreachable, StoreFull
-from registry.members import document_digest, encode_digest
-from registry.merkle import leaf_hash
-from registry.node_store import MIRROR_FILE
-from registry.note import VerifierKey
-from registry.reading import HttpSource
-from registry.recovery import needed
-from registry.refusals import read_refusals
-from registry.simulator import CLIENT, SEQUENCER, Consortium, Party, node_url
-from registry.tiles import Tile, encode_bundle
+from registry.ledger.entries import Entry, anchor_entry, make_entry, status_entry
+from registry.ledger.members import document_digest, encode_digest
+from registry.nodes import mirror as mirror_module
+from registry.nodes.recovery import needed
+from registry.nodes.refusals import read_refusals
+from registry.nodes.store import MIRROR_FILE
+from registry.reading.sources import HttpSource
+from registry.simulation.adversaries import DishonestNode, DishonestSequencer
+from registry.simulation.simulator import CLIENT, SEQUENCER, Consortium, Party, node_url
+from registry.tlog.checkpoint import open_checkpoint
+from registry.tlog.merkle import leaf_hash
+from registry.tlog.note import VerifierKey
+from registry.tlog.tiles import Tile, encode_bundle
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from registry import governance
-from registry.alarms import Limits, Round
-from registry.chain import Chains
-from registry.entries import anchor_entry, make_entry
+from registry.contracts import governance
+from registry.contracts.following import Follower
 from registry.errors import EvidenceInvalid, StoreLocked, WatchDamaged, WatchForeign
-from registry.evidence import Fork
-from registry.following import Follower
-from registry.members import encode_digest
-from registry.monitor import Monitor
-from registry.monitor_state import FILE
-from registry.simulator import URL, Consortium, Party
+from registry.ledger.entries import anchor_entry, make_entry
+from registry.ledger.members import encode_digest
+from registry.sequencing.chain import Chains
+from registry.simulation.simulator import URL, Consortium, Party
+from registry.trust.evidence import Fork
+from registry.watching.alarms import Limits, Round
+from registry.watching.monitor import Monitor
+from registry.watching.state import FILE
 from schemas.errors import ExitCode
 
 TWIN = "http://twin.invalid"
@@ -192,7 +192,7 @@ def test_a_fork_of_a_side_chain_is_proved(town: Town, tmp_path: Path) -> None:
     origin = town.chain.genesis.identity_origin
     assert town.look().alarms == []
     side = town.chain.sequencer.chains.logs[origin]
-    from registry.checkpoint import Checkpoint
+    from registry.tlog.checkpoint import Checkpoint
 
     forged = Checkpoint(origin, side.size, digest(1)).sign(
         town.chain.keys.sequencer(town.chain.genesis.network).signer(origin)
@@ -407,7 +407,7 @@ def test_a_wrong_batch_that_a_dishonest_quorum_cosigned(
             members["subtree"] = encode_digest(digest(7))
         return real(kind, **members)
 
-    monkeypatch.setattr("registry.chain.make_entry", wrong)
+    monkeypatch.setattr("registry.sequencing.chain.make_entry", wrong)
     town.anchor()
     found = town.look()
     assert kinds(found) == ["commitment"]

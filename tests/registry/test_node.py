@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from credentials.dids import key_url
-from registry.checkpoint import Checkpoint, open_checkpoint
-from registry.entries import Entry, anchor_entry, make_entry, parse_entry, status_entry
+from registry.contracts.following import submissions
+from registry.contracts.governance import lists_digest
 from registry.errors import (
     RegistryUnreachable,
     StoreCorrupt,
@@ -21,17 +21,17 @@ from registry.errors import (
     StoreFull,
     StoreLocked,
 )
-from registry.following import submissions
-from registry.governance import lists_digest
-from registry.lines import encode_hash
-from registry.members import document_digest, encode_digest
-from registry.merkle import LeafReader, consistency_proof, leaf_hash, root_of
-from registry.node import Node
-from registry.node_store import MIRROR_FILE, NodeStore
-from registry.note import Note, NoteSigner, VerifierKey
-from registry.simulator import NODES, Consortium, Party
-from registry.submission import seal
-from registry.witness import Answer
+from registry.ledger.entries import Entry, anchor_entry, make_entry, parse_entry, status_entry
+from registry.ledger.members import document_digest, encode_digest
+from registry.ledger.submission import seal
+from registry.nodes.node import Node
+from registry.nodes.store import MIRROR_FILE, NodeStore
+from registry.simulation.simulator import NODES, Consortium, Party
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.lines import encode_hash
+from registry.tlog.merkle import LeafReader, consistency_proof, leaf_hash, root_of
+from registry.tlog.note import Note, NoteSigner, VerifierKey
+from registry.witnessing.witness import Answer
 
 NODE = "public-security"
 HASH_LINE = encode_hash(bytes(32)).encode() + b"\n"
@@ -547,7 +547,7 @@ def test_entries_that_do_not_fit_the_checkpoint_are_refused(liar: Liar) -> None:
 
 
 def test_a_busy_node_answers_503(liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry.node.BUSY_S", 0.01)
+    monkeypatch.setattr("registry.nodes.node.BUSY_S", 0.01)
     with liar.node._lock:
         assert liar.ask(0).status == 503
         assert liar.node.status()["cosigned"]["size"] == 0  # it can be asked all the time

@@ -18,12 +18,19 @@ from typing import Any
 import httpx
 import pytest
 
-from registry.checkpoint import Checkpoint
 from registry.client import RegistryClient
 from registry.errors import EntryUnknown
-from registry.genesis import Genesis
-from registry.merkle import leaf_hash
-from registry.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner, VerifierKey
+from registry.ledger.genesis import Genesis
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.merkle import leaf_hash
+from registry.tlog.note import (
+    ED25519,
+    ED25519_COSIGNATURE,
+    ML_DSA_44,
+    Note,
+    NoteSigner,
+    VerifierKey,
+)
 from tests.waiting import until
 from zhenglian.cli import run
 

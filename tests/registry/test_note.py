@@ -8,8 +8,8 @@ import pytest
 
 from registry.errors import KeyMalformed, NoteForged, NoteMalformed, NoteUnsigned
 from registry.limits import MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES
-from registry.lines import strict_base64
-from registry.note import (
+from registry.tlog.lines import strict_base64
+from registry.tlog.note import (
     ED25519,
     ED25519_COSIGNATURE,
     ML_DSA_44,

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from registry.checkpoint import open_checkpoint
-from registry.entries import anchor_entry
-from registry.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner
-from registry.outside import OutsidePolicies
-from registry.policy import Policy
-from registry.simulator import Consortium
-from registry.tlog_mirror import Mirror
-from registry.tlog_mirror_api import add_mirror_routes
-from registry.tlog_mirror_store import MirrorStore
-from registry.witness import Witness
-from registry.witness_api import add_witness_routes
-from registry.witness_store import WitnessStore
+from registry.ledger.entries import anchor_entry
+from registry.sequencing.outside import OutsidePolicies
+from registry.simulation.simulator import Consortium
+from registry.tlog.checkpoint import open_checkpoint
+from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSigner
+from registry.tlog.policy import Policy
+from registry.witnessing.mirror import Mirror
+from registry.witnessing.mirror_api import add_mirror_routes
+from registry.witnessing.mirror_store import MirrorStore
+from registry.witnessing.witness import Witness
+from registry.witnessing.witness_api import add_witness_routes
+from registry.witnessing.witness_store import WitnessStore
 from tests.waiting import until
 
 W_ED = NoteSigner.from_seed("witness.example/w", b"\x01" * 32, ED25519_COSIGNATURE)

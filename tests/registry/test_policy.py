@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.checkpoint import Checkpoint
 from registry.errors import (
     CheckpointForeign,
     NoteForged,
@@ -15,8 +14,9 @@ from registry.errors import (
     PolicyMalformed,
     QuorumMissing,
 )
-from registry.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSignature, NoteSigner
-from registry.policy import Policy
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, Note, NoteSignature, NoteSigner
+from registry.tlog.policy import Policy
 
 ORIGIN = "hangzhou.example/main"
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

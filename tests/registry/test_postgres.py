@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from registry.engine.log import Log, Sequenced
 from registry.errors import (
     HeadMoved,
     LeaseHeld,
@@ -23,15 +24,14 @@ from registry.errors import (
     StoreUnsafe,
     StoreVersion,
 )
-from registry.log import Log, Sequenced
-from registry.merkle import leaf_hash
-from registry.note import NoteSigner
 from registry.storage import Commit, LeafKnown, Store, database
 from registry.storage.database import Database
 from registry.storage.places import Opened
 from registry.storage.postgres import PostgresStore
 from registry.storage.tilefiles import TileFiles
-from registry.tiles import encode_bundle
+from registry.tlog.merkle import leaf_hash
+from registry.tlog.note import NoteSigner
+from registry.tlog.tiles import encode_bundle
 from tests.waiting import until
 
 ORIGIN = "postgres.example/log"

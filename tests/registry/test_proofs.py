@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from registry.checkpoint import Checkpoint
 from registry.errors import InclusionInvalid, NoteUnsigned, ProofMalformed, QuorumMissing
-from registry.merkle import LeafReader, inclusion_proof, leaf_hash, root_of
-from registry.note import ED25519_COSIGNATURE, Note, NoteSigner
-from registry.policy import Policy
-from registry.proofs import HEADER, TlogProof
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.merkle import LeafReader, inclusion_proof, leaf_hash, root_of
+from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner
+from registry.tlog.policy import Policy
+from registry.tlog.proofs import HEADER, TlogProof
 
 ORIGIN = "hangzhou.example/identity"
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

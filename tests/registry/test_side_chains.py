@@ -13,9 +13,8 @@ import pytest
 
 from credentials.dids import did_document
 from credentials.keys import PrivateKey
-from registry.chain import Chains, SequencerKeys, log_signer
 from registry.contracts import library_text
-from registry.entries import Entry, access_entry, anchor_entry, make_entry
+from registry.contracts.governance import Governance
 from registry.errors import (
     ChainClosed,
     EntryMalformed,
@@ -24,11 +23,12 @@ from registry.errors import (
     StoreFull,
     SubmissionRefused,
 )
-from registry.governance import Governance
-from registry.members import Purpose, encode_time
-from registry.simulator import START, Consortium, Party
+from registry.ledger.entries import Entry, access_entry, anchor_entry, make_entry
+from registry.ledger.members import Purpose, encode_time
+from registry.ledger.submission import seal
+from registry.sequencing.chain import Chains, SequencerKeys, log_signer
+from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
-from registry.submission import seal
 
 IDENTITY = "identity"
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credentials.keys import PrivateKey
-from registry.entries import (
+from registry.errors import RegistryError
+from registry.ledger.entries import (
     _SPELLINGS,
     Entry,
     access_entry,
@@ -19,9 +20,8 @@ from registry.entries import (
     parse_entry,
     parse_entry_slowly,
 )
-from registry.errors import RegistryError
-from registry.members import decode_digest, decode_time, encode_digest, encode_time
-from registry.submission import seal
+from registry.ledger.members import decode_digest, decode_time, encode_digest, encode_time
+from registry.ledger.submission import seal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = {kind: PrivateKey.generate(kind) for kind in ("P-256", "P-384", "Ed25519")}

@@ -16,7 +16,8 @@ from typing import IO
 
 import pytest
 
-from registry.checkpoint import Checkpoint, open_checkpoint
+from registry.engine.fsck import check_log
+from registry.engine.log import TILES, Log
 from registry.errors import (
     HeadMoved,
     StoreCorrupt,
@@ -27,15 +28,14 @@ from registry.errors import (
     StoreMissing,
     TileMissing,
 )
-from registry.fsck import check_log
-from registry.log import TILES, Log
-from registry.merkle import Frontier, leaf_hash
-from registry.note import NoteSigner
 from registry.storage import Commit, LeafKnown
 from registry.storage.lock import FolderLock
 from registry.storage.sqlite import FILE, SqliteStore
 from registry.storage.tilefiles import TileFiles
-from registry.tiles import Tile, encode_bundle
+from registry.tlog.checkpoint import Checkpoint, open_checkpoint
+from registry.tlog.merkle import Frontier, leaf_hash
+from registry.tlog.note import NoteSigner
+from registry.tlog.tiles import Tile, encode_bundle
 
 ORIGIN = "store.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -221,7 +221,7 @@ def test_a_full_database_refuses_the_whole_commit(folder: Path) -> None:
 
 def test_another_process_is_kept_out_and_a_killed_one_leaves_no_lock(folder: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from registry.log import Log\n"
+        "import sys, time; from pathlib import Path; from registry.engine.log import Log\n"
         "log = Log.open(Path(sys.argv[1])); log.add([b'other']); print('ready', flush=True)\n"
         "sys.stdin.read()"
     )

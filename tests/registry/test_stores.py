@@ -10,6 +10,7 @@ from typing import Any
 import obstore.store
 import pytest
 
+from registry.engine.log import Log
 from registry.errors import (
     BucketMissing,
     HeadMoved,
@@ -21,15 +22,14 @@ from registry.errors import (
     TileMissing,
     TileTaken,
 )
-from registry.log import Log
-from registry.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
-from registry.note import NoteSigner
 from registry.storage import Block, Commit, LeafKnown, Store, Tiles, size_of_note
 from registry.storage.objects import TileObjects, open_bucket
 from registry.storage.places import Place, Places
 from registry.storage.thinning import EVERY, KEPT_NOTES
 from registry.storage.tilefiles import TileFiles
-from registry.tiles import Tile, bundle_of, encode_bundle
+from registry.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
+from registry.tlog.note import NoteSigner
+from registry.tlog.tiles import Tile, bundle_of, encode_bundle
 
 NETWORK = "stores.example"
 ORIGIN = f"{NETWORK}/log"

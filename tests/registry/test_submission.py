@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from credentials.dids import DocumentResolver, KeyResolver, did_document, did_key, key_url
 from credentials.keys import PrivateKey
-from registry.entries import Entry, anchor_entry, make_entry
 from registry.errors import EntryMalformed, SealInvalid, SubmissionMalformed
+from registry.ledger.entries import Entry, anchor_entry, make_entry
+from registry.ledger.submission import MAX_SUBMISSION_BYTES, Submission, _unsigned, check_seal, seal
 from registry.limits import MAX_BATCH_ENTRIES
-from registry.submission import MAX_SUBMISSION_BYTES, Submission, _unsigned, check_seal, seal
 
 ORIGIN = "test.example/identity"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

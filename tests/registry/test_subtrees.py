@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.errors import ConsistencyInvalid
-from registry.merkle import LeafReader, consistency_proof, inclusion_proof, root_of
-from registry.subtrees import (
+from registry.tlog.merkle import LeafReader, consistency_proof, inclusion_proof, root_of
+from registry.tlog.subtrees import (
     is_subtree,
     subtree_consistency_proof,
     subtree_root,

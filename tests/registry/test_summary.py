@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from registry.entries import anchor_entry, parse_entry
-from registry.simulator import Consortium
-from registry.summary import FILE, Summary, SummaryKeeper
-from registry.view import LogView
+from registry.engine.summary import FILE, Summary, SummaryKeeper
+from registry.engine.view import LogView
+from registry.ledger.entries import anchor_entry, parse_entry
+from registry.simulation.simulator import Consortium
 from tests.waiting import until
 
 
@@ -106,7 +106,7 @@ def test_another_chain_of_the_same_name_is_counted_anew(tmp_path: Path, chain: C
 def test_a_keeper_counts_the_rest_while_readers_go_on(
     chain: Consortium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.summary._PAGE", 1100)
+    monkeypatch.setattr("registry.engine.summary._PAGE", 1100)
     for batch in range(3):
         anchors(chain, batch * 1000, 1000)
     summary = Summary()

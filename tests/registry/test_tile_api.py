@@ -6,8 +6,8 @@ import gzip
 
 import pytest
 
-from registry.tile_api import accepts_gzip, tile_answer
-from registry.tiles import Tile
+from registry.tlog.tiles import Tile
+from registry.web.tile_api import accepts_gzip, tile_answer
 
 BUNDLE = Tile(Tile.ENTRIES, 0, 40)
 

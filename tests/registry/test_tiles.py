@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry import merkle
+from registry.engine.view import LogView
 from registry.errors import (
     BundleMalformed,
     InclusionInvalid,
@@ -16,14 +16,15 @@ from registry.errors import (
     TileCorrupt,
     TilePathMalformed,
 )
-from registry.merkle import (
+from registry.tlog import merkle
+from registry.tlog.merkle import (
     LeafReader,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     root_of,
 )
-from registry.tiles import (
+from registry.tlog.tiles import (
     COMPACT_PROOF_BYTES,
     WIDTH,
     CompactProof,
@@ -42,7 +43,6 @@ from registry.tiles import (
     tree_of,
     width_at,
 )
-from registry.view import LogView
 
 LEAVES = [leaf_hash(i.to_bytes(4, "big")) for i in range(66_000)]
 

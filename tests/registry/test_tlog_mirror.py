@@ -16,10 +16,10 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from registry.errors import CosignatureMissing, RegistryUnreachable, TileMissing
-from registry.lines import encode_hash
-from registry.merkle import (
+from registry.tlog.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
+from registry.tlog.lines import encode_hash
+from registry.tlog.merkle import (
     LeafReader,
     consistency_proof,
     inclusion_proof,
@@ -27,13 +27,7 @@ from registry.merkle import (
     root_of,
     verify_inclusion,
 )
-from registry.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
-from registry.subtrees import subtree_consistency_proof
-from registry.tiles import Tile, TileReader, decode_bundle, parse_tile, tiles_of
-from registry.tlog_mirror import MAX_EXCESS, MAX_UPLOADS, Mirror
-from registry.tlog_mirror_api import add_mirror_routes
-from registry.tlog_mirror_client import MirrorClient
-from registry.tlog_mirror_format import (
+from registry.tlog.mirror_format import (
     INFO_TYPE,
     MirrorInfo,
     UploadHeader,
@@ -41,8 +35,14 @@ from registry.tlog_mirror_format import (
     encode_package,
     runs,
 )
-from registry.tlog_mirror_store import MAX_PENDING, MirrorStore
-from registry.witness import Answer
+from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
+from registry.tlog.subtrees import subtree_consistency_proof
+from registry.tlog.tiles import Tile, TileReader, decode_bundle, parse_tile, tiles_of
+from registry.witnessing.mirror import MAX_EXCESS, MAX_UPLOADS, Mirror
+from registry.witnessing.mirror_api import add_mirror_routes
+from registry.witnessing.mirror_client import MirrorClient
+from registry.witnessing.mirror_store import MAX_PENDING, MirrorStore
+from registry.witnessing.witness import Answer
 
 ORIGIN = "log.example/stock"
 DIGEST = sha256(ORIGIN.encode()).hexdigest()

@@ -18,8 +18,6 @@ import rfc8785
 
 from credentials.dids import KeyResolver
 from credentials.proofs import add_proof
-from registry.checkpoint import Checkpoint
-from registry.entries import anchor_entry, anchor_leaf_hash, status_entry
 from registry.errors import (
     AnchorInvalid,
     AnchorUnknown,
@@ -28,10 +26,12 @@ from registry.errors import (
     QuorumMissing,
     RegistryError,
 )
-from registry.members import document_digest
-from registry.note import Note
-from registry.simulator import START, Consortium, Party
-from registry.tiles import CompactProof
+from registry.ledger.entries import anchor_entry, anchor_leaf_hash, status_entry
+from registry.ledger.members import document_digest
+from registry.simulation.simulator import START, Consortium, Party
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.note import Note
+from registry.tlog.tiles import CompactProof
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import pack, unpack
 

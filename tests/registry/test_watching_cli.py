@@ -24,12 +24,12 @@ import httpx
 import pytest
 import uvicorn
 
-from registry import simulator
-from registry.chain import Chains
 from registry.cli.network import OPERATOR
-from registry.entries import anchor_entry
 from registry.keyring import save_keys
-from registry.simulator import Consortium
+from registry.ledger.entries import anchor_entry
+from registry.sequencing.chain import Chains
+from registry.simulation import simulator
+from registry.simulation.simulator import Consortium
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
 

@@ -12,21 +12,21 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from registry.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from registry.errors import ChainInvalid, StoreFull, StoreLocked
-from registry.lines import encode_hash
-from registry.merkle import EMPTY_ROOT, LeafReader, consistency_proof, root_of
-from registry.note import (
+from registry.tlog.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
+from registry.tlog.lines import encode_hash
+from registry.tlog.merkle import EMPTY_ROOT, LeafReader, consistency_proof, root_of
+from registry.tlog.note import (
     ED25519_COSIGNATURE,
     ML_DSA_44,
     Note,
     NoteSigner,
     check_subtree,
 )
-from registry.subtrees import subtree_consistency_proof
-from registry.witness import SIZE_TYPE, Answer, CheckpointRequest, Cosigned, Witness
-from registry.witness_api import add_witness_routes
-from registry.witness_store import WitnessStore
+from registry.tlog.subtrees import subtree_consistency_proof
+from registry.witnessing.witness import SIZE_TYPE, Answer, CheckpointRequest, Cosigned, Witness
+from registry.witnessing.witness_api import add_witness_routes
+from registry.witnessing.witness_store import WitnessStore
 
 ORIGIN = "log.example/stock"
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)

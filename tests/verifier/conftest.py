@@ -17,9 +17,9 @@ from credentials.keys import PrivateKey
 from credentials.presentation import build_presentation
 from credentials.proofs import add_proof, derive
 from credentials.status import StatusList, status_list_credential
-from registry.entries import anchor_entry, status_entry
-from registry.members import document_digest
-from registry.simulator import Consortium, Party
+from registry.ledger.entries import anchor_entry, status_entry
+from registry.ledger.members import document_digest
+from registry.simulation.simulator import Consortium, Party
 from schemas.names import CONTEXT_V2, RESIDENT_CONTEXT
 from schemas.scenario import load_scenario
 from verifier.desk import Desk, MadeRequest

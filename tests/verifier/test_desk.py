@@ -185,7 +185,7 @@ def test_a_stolen_credential_is_rejected(counter: Counter) -> None:
 
 
 def test_an_issuer_that_is_not_accredited_is_rejected(counter: Counter) -> None:
-    from registry.simulator import _party
+    from registry.simulation.simulator import _party
 
     stranger = _party("did:web:stranger.example", None)
     credential = issue(
@@ -262,7 +262,7 @@ def test_without_an_anchor_proof_the_answer_stays_open(counter: Counter) -> None
 
 def test_an_anchor_newer_than_the_bundle_is_unknown_not_wrong(counter: Counter) -> None:
     from credentials.anchor import anchor_of
-    from registry.entries import anchor_entry
+    from registry.ledger.entries import anchor_entry
 
     fresh = issue(
         counter.issuer,

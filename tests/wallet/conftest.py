@@ -23,10 +23,10 @@ from issuer.service import Issuer
 from issuer.settings import AuthoritySettings
 from issuer.settings import Settings as IssuerSettings
 from registry.client import RegistryClient
-from registry.entries import Entry, make_entry
-from registry.genesis import Genesis
-from registry.members import encode_time
-from registry.simulator import NETWORK, Consortium
+from registry.ledger.entries import Entry, make_entry
+from registry.ledger.genesis import Genesis
+from registry.ledger.members import encode_time
+from registry.simulation.simulator import NETWORK, Consortium
 from schemas.digests import digest_multibase
 from schemas.identifiers.gb11643 import build_citizen_number
 from verifier.desk import Desk

@@ -17,9 +17,9 @@ from credentials.errors import DidUnknown, ReceiptMalformed, ReceiptSignerMismat
 from credentials.exchange import AccessRecord, sign_receipt, verify_receipt
 from credentials.keys import PrivateKey
 from credentials.qr import draw
-from registry.entries import access_entry
 from registry.errors import RegistryUnreachable
-from registry.simulator import NETWORK
+from registry.ledger.entries import access_entry
+from registry.simulation.simulator import NETWORK
 from registry.trust import LongProof
 from tests.wallet.conftest import Town
 from wallet.errors import NoReceipt, ReceiptInvalid, ReceiptUnmatched, UnknownEntry

@@ -299,7 +299,7 @@ def test_backup_restore_and_passphrase(
     (tmp_path / "new").write_text(OTHER, encoding="utf-8")
     assert made("backup", tmp_path / "b").code == 0
     assert made("passwd", "--new-passphrase-file", tmp_path / "new").code == 0
-    assert made("list").code == 1
+    assert made("list").code == 2
     town.clock.advance(seconds=2)
     assert made("list", "--passphrase-file", tmp_path / "new").code == 0
     assert made("restore", tmp_path / "b", "--json").json["error"]["code"] == "ZL-VAULT-EXISTS"

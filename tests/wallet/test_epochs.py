@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from credentials.keys import PrivateKey
-from registry.chain import log_signer
-from registry.entries import make_entry, status_entry
 from registry.errors import ContractForbids, SubmissionRefused
+from registry.ledger.entries import make_entry, status_entry
+from registry.sequencing.chain import log_signer
 from tests.wallet.conftest import Town
 from verifier.pipeline import Answer
 from wallet.errors import RequestExceedsEntitlement

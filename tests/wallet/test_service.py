@@ -21,9 +21,9 @@ from credentials.exchange import PresentationRequest
 from credentials.keys import PrivateKey
 from credentials.qr import capacity, draw, read_one
 from credentials.query import ClaimQuery, DcqlQuery
-from registry.entries import make_entry
 from registry.errors import BundleCorrupt, RegistryUnreachable
-from registry.members import encode_time
+from registry.ledger.entries import make_entry
+from registry.ledger.members import encode_time
 from schemas.errors import ExitCode
 from schemas.scenario import load_scenario
 from schemas.texts import LANGUAGES

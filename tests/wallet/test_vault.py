@@ -176,7 +176,7 @@ def test_a_wrong_passphrase_then_a_wait_then_the_right_one(
     with pytest.raises(BackOff) as refused:
         Vault.open(home, GOOD, clock)
     assert refused.value.params["seconds"] == 1
-    assert refused.value.exit_code is ExitCode.REJECTED
+    assert refused.value.exit_code is ExitCode.ENVIRONMENT
     clock.wait(1)
     Vault.open(home, GOOD, clock).close()
     assert failures(home) == 0

@@ -344,7 +344,7 @@ def test_its_memory_stays_bounded(served: Served) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A server in this process that waits as little as a test does."""
-    monkeypatch.setattr("registry.patience.PATIENCE_S", 0.3)
+    monkeypatch.setattr("registry.web.patience.PATIENCE_S", 0.3)
     monkeypatch.setattr("zhenglian.vc_api.app.BODY_SECONDS", 0.3)
     server = Server(fresh_parties(CRYPTOSUITES), known_contexts([]))
     ready = threading.Event()

@@ -32,9 +32,9 @@ from issuer.authority import server as authority_server
 from issuer.authority.home import create, open_authority
 from issuer.authority.register import LEAST_SIZE
 from issuer.authority.server import AuthorityServer
-from registry import patience, serving
-from registry.patience import MAX_HEADERS, MAX_PIPELINED, SPARE_CONNECTIONS
-from registry.serving import Server, configure, listen
+from registry.web import patience, serving
+from registry.web.patience import MAX_HEADERS, MAX_PIPELINED, SPARE_CONNECTIONS
+from registry.web.serving import Server, configure, listen
 from zhenglian.vc_api import server as vc_api_server
 from zhenglian.vc_api.contexts import known_contexts
 from zhenglian.vc_api.keys import fresh_parties

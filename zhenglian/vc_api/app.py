@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 
 from credentials.canonical.strict_json import parse_json_object
 from credentials.proofs.table import EXPERIMENTAL, LEGACY
-from registry.api_bodies import TooLarge, read_body
+from registry.web.bodies import TooLarge, read_body
 from schemas.errors import ZhenglianError
 from zhenglian.vc_api.envelopes import FORMS
 from zhenglian.vc_api.errors import AddressUnknown, BodyMalformed, BodyTooLarge, MethodUnknown

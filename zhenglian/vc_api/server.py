@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from credentials.contexts import ContextStore
-from registry import serving
-from registry.serving import configure, listen
+from registry.web import serving
+from registry.web.serving import configure, listen
 from zhenglian.vc_api.app import build_app
 from zhenglian.vc_api.errors import PortUnavailable
 from zhenglian.vc_api.keys import Party

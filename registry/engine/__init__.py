@@ -1,0 +1,1 @@
+"""One log, whoever keeps it: written, read, counted, looked up, checked from its bytes."""

@@ -1,0 +1,1 @@
+"""What stands on the chains, and the rules by which it may: entries, seals, genesis, governance."""

@@ -1,0 +1,1 @@
+"""The sequencer: its door, its chains, its loop, its founding, and who stands by."""

@@ -1,0 +1,1 @@
+"""A whole consortium in one process, and dishonest parties in it."""

@@ -1,0 +1,1 @@
+"""C2SP's formats and the mathematics of Merkle trees: bytes in, values out, no state."""

@@ -1,0 +1,1 @@
+"""Watching a network from outside: monitor, alarms, evidence of forks, verification."""

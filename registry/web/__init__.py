@@ -1,0 +1,1 @@
+"""The HTTP faces, and how every server of this project listens."""

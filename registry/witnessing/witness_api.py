@@ -1,0 +1,44 @@
+"""The HTTP face of a witness: c2sp.org/tlog-witness, submission and monitoring under one prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from registry.web.bodies import TooLarge, read_body
+from registry.witnessing.witness import MAX_REQUEST_BYTES, Answer, Witness
+
+HEADERS: Final = {"Cache-Control": "no-store"}
+
+
+def respond(answer: Answer) -> Response:
+    """An `Answer` over HTTP."""
+    # As a header and not as media type: to that, a charset would be added, and stock clients
+    # compare `text/x.tlog.size` as it stands in the specification.
+    return Response(answer.body, answer.status, {**HEADERS, "Content-Type": answer.content_type})
+
+
+def add_witness_routes(app: FastAPI, witness: Witness, *, prefix: str = "") -> None:
+    """Serve `witness` under `prefix`."""
+
+    async def answered(request: Request, call: Callable[[bytes], Answer]) -> Response:
+        try:
+            body = await read_body(request, MAX_REQUEST_BYTES)
+        except TooLarge:
+            return respond(Answer.text(400, "the request is too large"))
+        return respond(await run_in_threadpool(call, body))
+
+    @app.post(f"{prefix}/add-checkpoint")
+    async def add_checkpoint(request: Request) -> Response:
+        return await answered(request, witness.add_checkpoint)
+
+    @app.post(f"{prefix}/sign-subtree")
+    async def sign_subtree(request: Request) -> Response:
+        return await answered(request, witness.sign_subtree)
+
+    @app.get(f"{prefix}/{{digest}}/checkpoint")
+    def checkpoint(digest: str) -> Response:
+        return respond(witness.checkpoint(digest))
