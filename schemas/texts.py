@@ -8,6 +8,8 @@ to English, and a test refuses such a gap.
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,8 +22,8 @@ CHINESE: Final = "zh-CN"
 ENGLISH: Final = "en"
 LANGUAGES: Final = (CHINESE, ENGLISH)
 
-WORDS: Final = frozenset({"reason", "what", "role", "unit"})
-"""Parameters of errors that hold a phrase from the program, never one from its input."""
+WORDS: Final = frozenset({"error", "part", "reason", "role", "rule", "said", "unit", "what"})
+"""Parameters of errors that hold words of a program: of this one, or of a peer that it quotes."""
 
 _PACKAGES: Final = (
     "schemas",
@@ -40,10 +42,10 @@ class Texts:
     """One package's texts in one language. Call it with a message id and its parameters."""
 
     language: str
-    _messages: Mapping[str, str] = field(default_factory=dict, repr=False)
+    messages: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, message: str, /, **params: object) -> str:
-        text = self._messages.get(message) or message
+        text = self.messages.get(message) or message
         return text.format(**params) if params else text
 
 
@@ -96,8 +98,21 @@ def _said(name: str, value: object, package: str, language: str) -> object:
         inner = {n: printable(_said(n, v, package, language)) for n, v in value.params.items()}
         return _word(value.message, package, language).format(**inner)
     if name in WORDS and isinstance(value, str):
-        return _word(value, package, language)
+        return translate(value, language, package)
     return value
+
+
+def translate(words: str, language: str, package: str = "schemas") -> str:
+    """English words of this program in `language`, also such as another process said or kept.
+
+    The catalogue of `package` is asked first. Words that are none of ours stay as they are.
+    """
+    if language != CHINESE or not words:
+        return words
+    if isinstance(words, Phrase):
+        return str(printable(_said("reason", words, package, language)))
+    text = _word(words, package, language)
+    return text if text != words else _recognized(words[:_LONGEST], language, _NESTED)
 
 
 def _word(message: str, package: str, language: str) -> str:
@@ -108,6 +123,57 @@ def _word(message: str, package: str, language: str) -> str:
         if (text := load_texts(one, language)(message)) != message:
             return text
     return message
+
+
+_LONGEST: Final = 600
+_NESTED: Final = 4
+_CODE: Final = re.compile(r"(HTTP \d{3}|ZL-[A-Z0-9-]+): (.+)", re.DOTALL)
+
+
+def _recognized(words: str, language: str, depth: int) -> str:
+    """Words that a template of ours was filled with, by the template that says most of them."""
+    if depth == 0:
+        return words
+    if code := _CODE.fullmatch(words):
+        return f"{code[1]}：{_recognized(code[2], language, depth)}"
+    for literals, pattern, text in _templates(language):
+        if all(one in words for one in literals) and (found := pattern.fullmatch(words)):
+            inner = {
+                name: _recognized(value, language, depth - 1)
+                for name, value in found.groupdict().items()
+            }
+            return text.format(**inner)
+    known = _word(words, "schemas", language)
+    return known if known != words else _word(words.removesuffix("."), "schemas", language)
+
+
+@lru_cache(maxsize=2)
+def _templates(language: str) -> list[tuple[list[str], re.Pattern[str], str]]:
+    """Per message id with parameters: its fixed parts, a pattern, and its translation."""
+    found = []
+    for package in _PACKAGES:
+        for message, text in load_texts(package, language).messages.items():
+            parts = list(string.Formatter().parse(message))
+            names = [name for _, name, _, _ in parts if name is not None]
+            literals = [literal for literal, _, _, _ in parts if literal]
+            # Few fixed words would recognize anything; many gaps would cost time to fit.
+            plain = all(
+                not spec and (name is None or name.isidentifier()) for _, name, spec, _ in parts
+            )
+            if not plain or not 0 < len(names) == len(set(names)) <= _MAX_GAPS:
+                continue
+            if sum(map(len, literals)) < _LEAST_WORDS:
+                continue
+            pattern = "".join(
+                re.escape(literal) + (f"(?P<{name}>.+?)" if name is not None else "")
+                for literal, name, _, _ in parts
+            )
+            found.append((literals, re.compile(pattern, re.DOTALL), text))
+    return sorted(found, key=lambda one: -sum(map(len, one[0])))
+
+
+_LEAST_WORDS: Final = 10  # characters
+_MAX_GAPS: Final = 4
 
 
 def choose_language(environ: Mapping[str, str], explicit: str | None = None) -> str:

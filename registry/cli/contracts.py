@@ -37,7 +37,7 @@ from registry.limits import MAX_POLICY_TEXT
 from registry.trust import TrustBundle
 from schemas.errors import ExitCode
 from schemas.options import AsJson, PassphraseFile
-from schemas.texts import Texts
+from schemas.texts import Texts, translate
 
 _PAGE: int = 2048
 
@@ -345,7 +345,7 @@ def _print_rehearsal(_: Texts, report: Rehearsal) -> None:
                 index=one.index,
                 origin=one.origin,
                 submitter=one.submitter,
-                reason=_(one.reason),
+                reason=translate(one.reason, _.language, "registry"),
             )
         )
     if report.refused_count > len(report.refused):

@@ -25,7 +25,7 @@ from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner, Verif
 from schemas.home import role_home
 from schemas.options import AsJson, PassphraseFile
 from schemas.passphrase import read_passphrase
-from schemas.texts import Texts
+from schemas.texts import Texts, translate
 
 KEY: str = "node"
 APPROVER: str = "approver"
@@ -223,7 +223,8 @@ def build_node_app(_: Texts) -> typer.Typer:
         if not found:
             say(_("The node {name} has refused nothing.", name=name))
         for one in found:
-            say(_("{time}  {reason}", time=one.time, reason=one.reason))
+            reason = translate(one.reason, _.language, "registry")
+            say(_("{time}  {reason}", time=one.time, reason=reason))
             if one.origin is not None:
                 say(
                     _(

@@ -22,7 +22,7 @@ from registry.sequencing.addresses import parse_address, read_addresses
 from registry.trust import TrustBundle
 from schemas.durable import replace_file
 from schemas.options import AsJson
-from schemas.texts import Texts
+from schemas.texts import Texts, translate
 
 
 def add_reading(app: typer.Typer, _: Texts) -> None:
@@ -155,7 +155,8 @@ def _print_status(_: Texts, told: dict[str, Any]) -> None:
         say(_("  {origin}: {size} entries", origin=chain["origin"], size=chain["size"]))
     for node in told["nodes"]:
         if node["error"]:
-            say(_("  node {name}: {error}", name=node["name"], error=node["error"]))
+            error = translate(str(node["error"]), _.language, "registry")
+            say(_("  node {name}: {error}", name=node["name"], error=error))
         elif node.get("lag"):
             say(
                 _(
@@ -176,7 +177,7 @@ def _print_status(_: Texts, told: dict[str, Any]) -> None:
                 )
             )
     for alarm in told["alarms"]:
-        say(_("ALARM: {alarm}", alarm=alarm))
+        say(_("ALARM: {alarm}", alarm=translate(str(alarm), _.language, "registry")))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -19,10 +19,10 @@ from registry.cli.shared import (
     say,
     utc_now,
 )
-from schemas.errors import ExitCode
+from schemas.errors import ExitCode, printable
 from schemas.home import role_home
 from schemas.options import AsJson
-from schemas.texts import Texts
+from schemas.texts import Texts, translate
 
 MONITOR: str = "monitor"
 
@@ -186,7 +186,7 @@ def _keep_looking(_: Texts, watch: Any, interval: float, as_json: bool) -> ExitC
 def _text(_: Texts, alarm: Any) -> str:
     # What an address or a node has said is a stranger's word.
     shown = {
-        name: "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+        name: translate(str(printable(value)), _.language, "registry")
         if isinstance(value, str)
         else value
         for name, value in alarm.params.items()

@@ -17,6 +17,7 @@ from credentials.errors import CredentialError
 from credentials.keys import Signer
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import approver_key, decode_digest, encode_digest
+from schemas.errors import Phrase
 
 APPROVAL_PREFIX: Final = b"zhenglian/contract-approval/v1\x00"
 
@@ -38,10 +39,10 @@ def wrong_approval(genesis: Genesis, body: Mapping[str, Any]) -> str | None:
     for approval in body["approvals"]:
         approver = approvers.get(approval["node"])
         if approver is None:
-            return f"{approval['node']} is no node that can approve"
+            return Phrase("{node} is no node that can approve", node=approval["node"])
         try:
             signature = decode_digest(approval["sig"], 64)
             approver_key(approver).verify(signature, approved_bytes(genesis.origin, body))
         except (CredentialError, ValueError):
-            return f"the approval of {approval['node']} does not verify"
+            return Phrase("the approval of {node} does not verify", node=approval["node"])
     return None

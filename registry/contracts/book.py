@@ -18,6 +18,7 @@ from registry.contracts.policy import PolicyText
 from registry.errors import ContractMalformed
 from registry.ledger.entries import Entry
 from registry.ledger.genesis import Genesis
+from schemas.errors import Phrase
 
 MAX_CONTRACTS: Final = 128  # names; bounds what a node must parse and keep
 MAX_ALL_POLICIES: Final = 2048  # of the newest versions; bounds what one decision may cost
@@ -54,23 +55,26 @@ class ContractBook:
         body = entry.body
         held = self._versions.get(body["name"], ())
         newest = held[-1] if held else None
-        if body["version"] != (newest.version + 1 if newest else 1):
-            return f"the next version of {body['name']} is {newest.version + 1 if newest else 1}"
+        following = newest.version + 1 if newest else 1
+        if body["version"] != following:
+            return Phrase(
+                "the next version of {name} is {version}", name=body["name"], version=following
+            )
         if body["replaces"] != (newest.index if newest else None):
-            return f"it does not replace the newest version of {body['name']}"
+            return Phrase("it does not replace the newest version of {name}", name=body["name"])
         if newest is None and len(self._versions) >= MAX_CONTRACTS:
-            return f"more than {MAX_CONTRACTS} contracts"
+            return Phrase("more than {most} contracts", most=MAX_CONTRACTS)
         if body["activates"] <= index:
             return "it would be in force before it was recorded"
         try:
             policy = PolicyText.parse(body["policy"], body["name"])
         except ContractMalformed as error:
-            return str(error)
+            return Phrase("{error}", error=error)
         others = sum(len(self._versions[name][-1].policy.rules) for name in self) - len(
             newest.policy.rules if newest else ()
         )
         if others + len(policy.rules) > MAX_ALL_POLICIES:
-            return f"more than {MAX_ALL_POLICIES} policies in all contracts"
+            return Phrase("more than {most} policies in all contracts", most=MAX_ALL_POLICIES)
         return wrong_approval(genesis, body)
 
     def apply(self, index: int, entry: Entry) -> None:

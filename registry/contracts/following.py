@@ -27,6 +27,7 @@ from registry.ledger.members import decode_digest, encode_time
 from registry.ledger.submission import Submission
 from registry.limits import MAX_BATCH_ENTRIES
 from registry.tlog.merkle import Frontier
+from schemas.errors import Phrase
 
 SEAL_TOLERANCE: Final = timedelta(minutes=10)
 """How far a seal may lie ahead of the clock or behind the seal before it. Bounds backdating:
@@ -81,9 +82,11 @@ def check_follows(
     """
     moment = submission.time
     if moment > now + SEAL_TOLERANCE:
-        return f"sealed at {encode_time(moment)}, which lies in the future"
+        return Phrase("sealed at {time}, which lies in the future", time=encode_time(moment))
     if chain.sealed is not None and moment < chain.sealed - SEAL_TOLERANCE:
-        return f"sealed at {encode_time(moment)}, long before the seal that precedes it"
+        return Phrase(
+            "sealed at {time}, long before the seal that precedes it", time=encode_time(moment)
+        )
     times: dict[str, str] = {}
     for entry in submission.entries:
         if entry.kind != "status":
@@ -114,7 +117,7 @@ def submissions(
             leaves.append(entry)
             submission = Submission.assemble(origin, leaves) if entry.kind == "seal" else None
         except RegistryError as error:
-            found = invalid(origin, index, str(error), leaves)
+            found = invalid(origin, index, error, leaves)
             if not leaves or leaves[-1].raw is not raw:
                 found.evidence = (*found.evidence, raw)
             raise found from error
@@ -128,7 +131,9 @@ def submissions(
         raise invalid(origin, index, "it does not end with a seal", leaves)
 
 
-def invalid(origin: str, index: int, reason: str, leaves: Iterable[Entry] = ()) -> ChainInvalid:
+def invalid(
+    origin: str, index: int, reason: str | RegistryError, leaves: Iterable[Entry] = ()
+) -> ChainInvalid:
     """The error, with the leaves in question as its evidence."""
     error = ChainInvalid(origin=origin, index=index, reason=reason)
     error.evidence = tuple(leaf.raw for leaf in leaves)
@@ -203,11 +208,13 @@ class Follower:
         at: int,
     ) -> None:
         origin = submission.origin
-        wrong = check_follows(chain, submission, now, partial(self._earlier, origin))
+        wrong: str | RegistryError | None = check_follows(
+            chain, submission, now, partial(self._earlier, origin)
+        )
         try:
             self.governance.permit(submission, at=at)
         except RegistryError as error:
-            wrong = str(error)
+            wrong = error
         leaves = submission.leaves
         if wrong:
             raise invalid(origin, index, wrong, leaves)

@@ -48,6 +48,7 @@ from registry.ledger.records import (
 )
 from registry.ledger.submission import Submission, check_seal
 from registry.tlog.note import VerifierKey
+from schemas.errors import Phrase
 
 STATUS_TIME_TOLERANCE: Final = timedelta(minutes=10)
 """A status entry's time may differ so much from its seal's: else a list could claim any age."""
@@ -204,10 +205,10 @@ class Governance:
                     return "the DID has another role"
                 unknown = sorted(one for one in body["chains"] if one not in self.chains)
                 if unknown:
-                    return f"{unknown[0]} is not registered"
+                    return Phrase("{origin} is not registered", origin=unknown[0])
                 for prefix in body.get("statusLists", ()):
                     if self._lists.get(prefix) not in (None, "", body["did"]):
-                        return f"{prefix} belongs to another issuer"
+                        return Phrase("{prefix} belongs to another issuer", prefix=prefix)
             case "verifier":
                 if body["did"] in self.issuers or body["did"] == self.genesis.operator:
                     return "the DID has another role"
@@ -236,11 +237,15 @@ class Governance:
         if before is None:
             return "the chain that it follows is not registered"
         if before.closed:
-            return f"{before.origin} is followed by {before.successor} already"
+            return Phrase(
+                "{origin} is followed by {successor} already",
+                origin=before.origin,
+                successor=before.successor,
+            )
         if (before.purpose, before.scenario) != (body["purpose"], body["scenario"]):
             return "it has another purpose or scenario than the chain that it follows"
         if body["epoch"] != before.epoch + 1:
-            return f"its epoch must be {before.epoch + 1}"
+            return Phrase("its epoch must be {epoch}", epoch=before.epoch + 1)
         return None
 
     @cached_property
@@ -323,9 +328,9 @@ class Governance:
         for entry in submission.entries:
             kind = KINDS[entry.kind]
             if purpose not in kind.chains:
-                return f"the chain does not take entries of kind {entry.kind}"
+                return Phrase("the chain does not take entries of kind {kind}", kind=entry.kind)
             if kind.owner is not None and entry[kind.owner] != submitter:
-                return f"the {kind.owner} of an entry is somebody else"
+                return Phrase("the {role} of an entry is somebody else", role=kind.owner)
             if founding or kind.action is None:
                 # No matter of contracts: what keeps the chain itself going.
                 if submitter != self.genesis.operator:

@@ -15,6 +15,7 @@ from registry.contracts.engine import Decision, Engine, Party, Request
 from registry.ledger.entries import Entry
 from registry.ledger.kinds import KINDS
 from registry.ledger.records import Accreditation, Entitlement
+from schemas.errors import Phrase
 
 if TYPE_CHECKING:
     from registry.contracts.governance import Governance
@@ -137,9 +138,9 @@ class Asker:
     def _explain(self, request: Request, decision: Decision) -> str:
         if decision.failed:
             told = " ".join(decision.failed[0].split())
-            return f"a contract fails on it: {told[:_MAX_TOLD]}"
+            return Phrase("a contract fails on it: {told}", told=told[:_MAX_TOLD])
         if decision.by:
-            return f"it is forbidden by {', '.join(decision.by)}"
+            return Phrase("it is forbidden by {contracts}", contracts=", ".join(decision.by))
         context = request.context
         if request.principal.type in (ISSUER, VERIFIER):
             if context.get("inForce") is False:
@@ -148,11 +149,15 @@ class Asker:
                 return "its accreditation does not include this chain"
         who = _ROLES[request.principal.type]
         if request.action == KINDS["contract"].action and request.principal.type == OPERATOR:
-            return (
-                f"no contract in force allows it: {context['approvals']} nodes approve, "
-                f"and the quorum is {context['quorum']}"
+            return Phrase(
+                "no contract in force allows it: {approvals} nodes approve, "
+                "and the quorum is {quorum}",
+                approvals=context["approvals"],
+                quorum=context["quorum"],
             )
-        return f"no contract in force allows {request.action} to {who}"
+        return Phrase(
+            "no contract in force allows {action} to {role}", action=request.action, role=who
+        )
 
 
 _ROLES: Final[Mapping[str, str]] = {

@@ -193,7 +193,7 @@ def _check_body(body: Mapping[str, Any]) -> None:
         shown = name if is_name(name) else "?"
         raise EntryKindUnknown(kind=shown)
     if type(body.get("v")) is not int or body["v"] != 1:
-        raise EntryKindUnknown(kind=f"{name}, another version")
+        raise EntryKindUnknown(kind=Phrase("{name}, another version", name=name))
     missing = sorted(kind.members.keys() - body.keys())
     if missing:
         raise EntryMalformed(

@@ -379,9 +379,15 @@ class Node:
         sizes = self.mirror.sizes()
         published = self.reader.cosigned()
         refusals = self._store.refusals(20)
-        alarms = [f"node {self.name}: {self._latest_error}"] if self._latest_error else []
+        alarms = (
+            [Phrase("node {name}: {error}", name=self.name, error=self._latest_error)]
+            if self._latest_error
+            else []
+        )
         if self.asking:
-            alarms.append(f"node {self.name}: its record is lost, and it asks the others")
+            alarms.append(
+                Phrase("node {name}: its record is lost, and it asks the others", name=self.name)
+            )
         return {
             "node": self.name,
             "network": self.genesis.network,

@@ -380,7 +380,11 @@ class Door:
         now = self._clock()
         wrong = check_follows(chain, submission, now)
         if abs(submission.time - now) > DOOR_TOLERANCE:
-            wrong = f"sealed at {encode_time(submission.time)}, too far from {encode_time(now)}"
+            wrong = Phrase(
+                "sealed at {time}, too far from {now}",
+                time=encode_time(submission.time),
+                now=encode_time(now),
+            )
         if wrong:
             raise NotPermitted(
                 submitter=submission.submitter, origin=submission.origin, reason=wrong

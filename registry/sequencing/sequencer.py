@@ -29,6 +29,7 @@ from registry.storage.places import Places
 from registry.tlog.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.tlog.note import Note, VerifierKey
 from registry.witnessing.cosigning import Cosigning, NodeLink
+from schemas.errors import Phrase
 
 log = logging.getLogger(__name__)
 
@@ -198,16 +199,33 @@ class Sequencer:
         nodes = self._cosigning.report(size)
         signing = sum(node["error"] is None and node["lag"] == 0 for node in nodes)
         current = cosigned is not None and cosigned.size == size
-        alarms = [f"node {node['name']}: {node['error']}" for node in nodes if node["error"]]
+        alarms: list[str] = [
+            Phrase("node {name}: {error}", name=node["name"], error=node["error"])
+            for node in nodes
+            if node["error"]
+        ]
         # Also while nothing waits to be cosigned: the next entry would.
         if sum(node["error"] is None for node in nodes) < self.genesis.quorum or (
             not current and signing < self.genesis.quorum
         ):
-            alarms.insert(0, f"no quorum: {signing} of {self.genesis.quorum} nodes cosign")
+            alarms.insert(
+                0,
+                Phrase(
+                    "no quorum: {count} of {quorum} nodes cosign",
+                    count=signing,
+                    quorum=self.genesis.quorum,
+                ),
+            )
         for chain in list(self.chains.governance.chains.values()):
             waited = self.chains.waited(chain.origin)
             if waited > chain.max_anchor_delay_s:
-                alarms.append(f"{chain.origin}: entries wait for {waited:.0f} s to be anchored")
+                alarms.append(
+                    Phrase(
+                        "{origin}: entries wait for {seconds} s to be anchored",
+                        origin=chain.origin,
+                        seconds=round(waited),
+                    )
+                )
         if self._outside is not None:
             alarms += self._outside.alarms()
         if self._failure is not None:

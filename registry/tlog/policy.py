@@ -34,6 +34,7 @@ from registry.errors import (
 from registry.limits import MAX_CLOCK_SKEW_S, MAX_POLICY_BYTES, MAX_POLICY_NAMES
 from registry.tlog.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint
 from registry.tlog.note import COSIGNER_TYPES, LOG_TYPES, ML_DSA_44, Note, VerifierKey
+from schemas.errors import Phrase
 
 NONE = "none"
 NODES = "nodes"
@@ -269,7 +270,9 @@ class _Parser:
         try:
             key = VerifierKey.parse(vkey)
         except KeyMalformed as error:
-            raise self.fail(f"the key is malformed: {error.params['reason']}") from error
+            raise self.fail(
+                Phrase("the key is malformed: {reason}", reason=error.params["reason"])
+            ) from error
         if key.type not in types:
             raise self.fail("the key is of a type that does not serve here")
         if any(key.public == other.public for other in others):

@@ -18,7 +18,7 @@ from registry.errors import EntryUnknown, RegistryError, RegistryUnreachable
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import encode_time, is_url
 from registry.reading.sources import HttpSource
-from schemas.errors import printable
+from schemas.errors import Phrase, printable
 
 _MAX_TOLD: Final = 64  # nodes or chains in what a stranger says
 
@@ -207,10 +207,19 @@ def _from_nodes(
             held["purpose"] = _text(chain.get("purpose"))
             held["scenario"] = _text(chain.get("scenario"))
             held["size"] = max(held["size"], _number(chain.get("size")))
-    alarms = [f"node {node['name']}: {node['error']}" for node in nodes if node["error"]]
+    alarms = [
+        Phrase("node {name}: {error}", name=node["name"], error=node["error"])
+        for node in nodes
+        if node["error"]
+    ]
     able = sum(node["error"] is None for node in nodes)
     if able < genesis.quorum:
-        alarms.insert(0, f"no quorum: {able} of {genesis.quorum} nodes can cosign")
+        alarms.insert(
+            0,
+            Phrase(
+                "no quorum: {count} of {quorum} nodes can cosign", count=able, quorum=genesis.quorum
+            ),
+        )
     return {
         "network": genesis.network,
         "quorum": genesis.quorum,
