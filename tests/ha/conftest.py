@@ -6,7 +6,6 @@ Everything is Debian's (`apt-get install patroni etcd-server postgresql-15`) and
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pwd
@@ -26,6 +25,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.registry.cluster import Cluster
 
 NODES = ("pg1", "pg2", "pg3")
 REGISTRY_TESTS = Path(__file__).parents[1] / "registry"
@@ -256,13 +257,7 @@ def patroni() -> Iterator[Patroni]:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Any]:
-    """Sequencer processes and their load: see tests/registry/cluster.py."""
-    spec = importlib.util.spec_from_file_location("ha_cluster", REGISTRY_TESTS / "cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found = module.Cluster(tmp_path)
+    """Sequencer processes and their load."""
+    found = Cluster(tmp_path)
     yield found
     found.stop()

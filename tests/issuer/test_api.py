@@ -242,7 +242,7 @@ def test_the_whole_way_of_a_wallet(
         accept_base=True,
     )
     # The worker brings its anchor and the lists to the registry without being asked.
-    until(lambda: registry.ledger.kinds().count("anchor") == 1 and served.issuer.pending() == 0)
+    until(lambda: registry.kinds().count("anchor") == 1 and served.issuer.pending() == 0)
     for entry in credential["credentialStatus"]:
         listed = served.http.get(entry["statusListCredential"])
         assert listed.headers["content-type"].startswith("application/vc")
@@ -364,7 +364,7 @@ def test_an_unreachable_registry_delays_nothing(
     assert served.credential(token, served.proof(holder)).status_code == 200
     assert served.get("/health").json()["pending"] >= 1
     registry.reachable = True
-    until(lambda: registry.ledger.kinds().count("anchor") == 1)
+    until(lambda: registry.kinds().count("anchor") == 1)
 
 
 def test_many_wallets_at_once_get_one_credential_each(
@@ -388,7 +388,7 @@ def test_many_wallets_at_once_get_one_credential_each(
         for entry in credential["credentialStatus"]
     }
     assert len(places) == 2 * len(chosen)
-    until(lambda: registry.ledger.kinds().count("anchor") == len(chosen))
+    until(lambda: registry.kinds().count("anchor") == len(chosen))
 
 
 def test_logs_hold_no_person_no_code_and_no_path(

@@ -170,7 +170,7 @@ def test_a_lost_answer_makes_no_second_entry(
     assert issuer.anchor().pending == 3
     registry.loses_answers = False
     assert issuer.anchor().pending == 0
-    assert registry.ledger.kinds().count("anchor") == 3
+    assert registry.kinds().count("anchor") == 3
 
 
 def test_a_lost_answer_and_new_work_meet_in_one_batch(
@@ -184,7 +184,7 @@ def test_a_lost_answer_and_new_work_meet_in_one_batch(
     issue()
     sent = issuer.anchor()
     assert (sent.anchored, sent.pending, sent.trouble) == (2, 0, None)
-    assert registry.ledger.kinds().count("anchor") == 2
+    assert registry.kinds().count("anchor") == 2
     positions = [known.anchor_position for known in issuer.records.credentials()]
     chain = registry.chains[CHAIN]
     for known, position in zip(issuer.records.credentials(), positions, strict=True):
@@ -225,7 +225,7 @@ def test_a_new_process_finishes_what_the_last_one_left(
         chore = later.retry(everything=True)
         assert (len(chore.offered), chore.waiting, chore.sent.pending) == (1, 0, 0)
         assert chore.trouble == ()
-        assert registry.ledger.kinds().count("anchor") == 1
+        assert registry.kinds().count("anchor") == 1
         again = later.retry(everything=True)
         assert (again.offered, again.sent.anchored) == ((), 0)
 

@@ -6,7 +6,6 @@ schema of its own. It keeps its default settings, `fsync` among them.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import logging
 import os
@@ -25,6 +24,8 @@ from urllib.parse import quote
 import psutil
 import psycopg
 import pytest
+
+from tests.registry.cluster import Cluster
 
 _numbers = itertools.count()
 
@@ -151,20 +152,7 @@ def bucket(s3_server: str) -> Bucket:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Any]:
-    """Sequencer processes, ended with the test: see `cluster.py`."""
-    found = load_module("cluster").Cluster(tmp_path)
+    """Sequencer processes, ended with the test."""
+    found = Cluster(tmp_path)
     yield found
     found.stop()
-
-
-def load_module(name: str) -> Any:
-    """A helper that lies beside the tests."""
-    spec = importlib.util.spec_from_file_location(
-        f"registry_tests_{name}", Path(__file__).with_name(f"{name}.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -41,7 +41,7 @@ ORIGIN = "store.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
 CRASH_ORIGIN = "crash.example/log"
 CRASH_WRITER = Path(__file__).with_name("crash_writer.py")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KILLS = 30
 
 

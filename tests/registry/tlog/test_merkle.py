@@ -28,7 +28,7 @@ from registry.tlog.merkle import (
     verify_inclusion,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VECTORS = Path(os.environ.get("ZL_VECTORS", ROOT.parent / "shared" / "vectors")) / "rfc6962-merkle"
 
 

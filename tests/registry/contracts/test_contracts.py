@@ -109,7 +109,7 @@ def test_the_library_is_sound_and_speaks_of_every_action() -> None:
 
 
 def test_the_examples_of_the_documentation_can_stand() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
     examples = re.findall(r"```cedar\n(.*?)```", page, re.DOTALL)
     assert len(examples) == 5
     for text in examples:
