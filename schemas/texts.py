@@ -172,7 +172,7 @@ def _templates(language: str) -> list[tuple[list[str], re.Pattern[str], str]]:
     return sorted(found, key=lambda one: -sum(map(len, one[0])))
 
 
-_LEAST_WORDS: Final = 10  # characters
+_LEAST_WORDS: Final = 7  # characters
 _MAX_GAPS: Final = 4
 
 

@@ -140,6 +140,7 @@ def test_a_phrase_is_english_text_that_can_be_said_in_chinese() -> None:
             "HTTP 422：ZL-CHAIN-INVALID：a.example/main 在条目 31 处无效："
             "封签时间 2026-11-22T09:00:00Z 在将来。",
         ),
+        ("node tax: ConnectError", "节点 tax：连接未能建立"),
         ("no quorum: 2 of 3 nodes can cosign", "不足法定数目：所需 3 个节点中只有 2 个能联署"),
         # Somebody else's words, and such as only look like ours.
         ("unexpected token `}`", "unexpected token `}`"),

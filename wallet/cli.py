@@ -5,6 +5,7 @@ terminal, never from arguments, which every user of the machine can read.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -531,7 +532,9 @@ def _read_fields(file: Path | None) -> dict[str, Any]:
             with file.open(encoding="utf-8") as stream:
                 text = stream.read(MAX_FIELDS_BYTES)
         return parse_json_object(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputUnreadable(reason=os.strerror(error.errno or 0)) from error
+    except UnicodeDecodeError as error:
         raise InputUnreadable(reason="the file cannot be read as text") from error
     except CredentialError as error:
         raise ApplicationInput from error

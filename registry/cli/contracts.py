@@ -1,5 +1,6 @@
 """`zl registry contract list|show|check|approve|propose`: the rules, and how they change."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -229,7 +230,9 @@ def _policy(path: Path, name: str) -> tuple[str, PolicyText]:
     try:
         with path.open("rb") as stream:
             text = stream.read(MAX_POLICY_TEXT + 1).decode()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise FileUnreadable(path=path, reason=os.strerror(error.errno or 0)) from error
+    except ValueError as error:
         raise FileUnreadable(path=path, reason="it is not readable text") from error
     return called, PolicyText.parse(text, called)
 

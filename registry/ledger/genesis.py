@@ -184,7 +184,13 @@ class Genesis:
             with path.open("rb") as stream:
                 raw = stream.read(MAX_GENESIS_BYTES + 2)
         except OSError as error:
-            raise GenesisInvalid(reason=Phrase("{name} cannot be read", name=path.name)) from error
+            raise GenesisInvalid(
+                reason=Phrase(
+                    "{name} cannot be read ({reason})",
+                    name=path.name,
+                    reason=os.strerror(error.errno or 0),
+                )
+            ) from error
         return cls.parse(raw)
 
     def save(self, path: Path) -> None:

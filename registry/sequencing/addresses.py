@@ -6,6 +6,7 @@ Addresses are not on the chain. A wrong one does no harm: cosignatures count by 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +36,9 @@ def read_addresses(home: Path) -> dict[str, str]:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise FileUnreadable(path=path, reason=os.strerror(error.errno or 0)) from error
+    except ValueError as error:
         raise FileUnreadable(path=path, reason="it is not JSON") from error
     if not isinstance(found, dict) or not all(is_url(url) for url in found.values()):
         raise FileUnreadable(path=path, reason="it does not hold names and addresses")
