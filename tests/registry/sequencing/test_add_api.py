@@ -217,18 +217,27 @@ def test_bodies_in_part_are_bounded_all_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = request(path, b"x" * 100_000)
-    with connect(port) as held, connect(port) as late:
-        held.sendall(data[:90_000])
-        time.sleep(0.1)
+
+    def tried(length: int) -> tuple[int, str] | None:
+        """The answer to so much of it; none while the rest is waited for."""
+        with connect(port) as late:
+            late.settimeout(1)
+            late.sendall(data[:length])
+            try:
+                status, told = receive(late)
+            except TimeoutError:
+                return None
+            return status, told["error"]["code"]
+
+    with connect(port) as held:
         monkeypatch.setattr(add_api, "MAX_ARRIVING_BYTES", 100_000)
-        late.sendall(data[:50_000])
-        status, told = receive(late)
-        assert (status, told["error"]["code"]) == (503, "ZL-LOG-BUSY")
+        held.sendall(data[:90_000])
+        # Once the server has taken it in.
+        assert until(lambda: tried(50_000)) == (503, "ZL-LOG-BUSY")
         assert httpx.post(url, content=body(chain, issuer), trust_env=False).status_code == 201
-    time.sleep(0.1)
-    with connect(port) as again:  # who left has given back what they held
-        again.sendall(data)
-        assert receive(again)[0] == 400
+    # Who left has given back what they held.
+    assert until(lambda: tried(90_000) is None)
+    assert tried(len(data)) == (400, "ZL-SUBMISSION-MALFORMED")
 
 
 def test_a_sender_that_dies_changes_nothing_for_others(
