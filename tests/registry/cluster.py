@@ -29,7 +29,7 @@ from registry.sequencing.chain import log_signer
 from registry.storage.places import Places
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.merkle import Frontier, leaf_hash
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
 LOAD = Path(__file__).with_name("add_load.py")
@@ -169,7 +169,7 @@ class Cluster:
                     if answer.status_code == 200:
                         self.notes.add(answer.content)
 
-    def until_acked(self, since: float, limit_s: float, count: int = 1) -> float:
+    def until_acked(self, since: float, limit_s: float = PATIENCE_S, count: int = 1) -> float:
         """Seconds from `since` until `count` submissions were newly answered after it."""
         end = time.monotonic() + limit_s
         seen = 0

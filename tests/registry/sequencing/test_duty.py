@@ -33,7 +33,7 @@ def test_a_stand_by_reads_from_postgresql_and_s3(
         cluster.start(name)
     first, second = (cluster.ports[name] for name in cluster.wait_for_duty())
     cluster.load("one", threads=2, batch=100)
-    cluster.until_acked(time.monotonic(), 20, count=12)
+    cluster.until_acked(time.monotonic(), count=12)
     cluster.end_load()
     origin = genesis.identity_origin
     ack = cluster.acks[-1]
@@ -165,9 +165,9 @@ def test_side_chains_go_on_while_the_main_chain_is_away(
     address = cluster.start("one")
     cluster.wait_for_duty()
     cluster.load("one", threads=2, batch=8)
-    cluster.until_acked(time.monotonic(), 20, count=10)
+    cluster.until_acked(time.monotonic(), count=10)
     another_postgres.crash()
-    cluster.until_acked(time.monotonic() + 1, 20, count=50)
+    cluster.until_acked(time.monotonic() + 1, count=50)
     away = get(address, "status").json()
     assert any(alarm.startswith("ZL-STORE-") for alarm in away["alarms"])
     another_postgres.start()

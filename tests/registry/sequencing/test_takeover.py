@@ -13,7 +13,8 @@ import pytest
 
 from tests.waiting import until
 
-GOAL_S = 5.0
+# On a machine that may be busy; on an idle one, the benchmarks hold it to five seconds.
+LONGEST_GAP_S = 20.0
 
 
 @pytest.mark.slow
@@ -24,13 +25,12 @@ def test_a_killed_sequencer_is_followed_by_another(cluster: Any, postgres: Any) 
     first, second = cluster.wait_for_duty()
     cluster.load("one", threads=4, batch=16)
     for _ in range(2):
-        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.until_acked(time.monotonic(), count=40)
         cluster.signal(first, signal.SIGKILL)
         killed = time.monotonic() + 0.1  # behind the answers that were on their way
-        gap = cluster.until_acked(killed, 20)
-        assert gap <= GOAL_S
+        assert cluster.until_acked(killed) <= LONGEST_GAP_S
         assert cluster.on_duty() == [second]
-        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.until_acked(time.monotonic(), count=40)
         cluster.start(first)
         assert "standby" in cluster.status(first)
         first, second = second, first
@@ -46,9 +46,9 @@ def test_a_sequencer_that_ends_hands_over_at_once(cluster: Any, postgres: Any) -
         cluster.start(name)
     first, second = cluster.wait_for_duty()
     cluster.load("one", threads=2, batch=4)
-    cluster.until_acked(time.monotonic(), 10, count=5)
+    cluster.until_acked(time.monotonic(), count=5)
     cluster.signal(first, signal.SIGTERM)
-    cluster.until_acked(time.monotonic(), 10, count=5)
+    cluster.until_acked(time.monotonic(), count=5)
     assert cluster.on_duty() == [second]
     cluster.end_load()
     cluster.check(genesis, second)
@@ -62,15 +62,15 @@ def test_a_paused_sequencer_is_fenced_out(cluster: Any, postgres: Any) -> None:
     first, second = cluster.wait_for_duty()
     cluster.load("one", threads=4, batch=64)
     for _ in range(3):  # at different points of its work
-        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.until_acked(time.monotonic(), count=40)
         paused = time.monotonic()
         cluster.signal(first, signal.SIGSTOP)
         # A client waits three seconds for the paused process before it asks the next one.
-        cluster.until_acked(paused + 0.5, 20)
+        cluster.until_acked(paused + 0.5)
         assert "standby" not in cluster.status(second)
-        cluster.until_acked(time.monotonic(), 10, count=10)
+        cluster.until_acked(time.monotonic(), count=10)
         cluster.signal(first, signal.SIGCONT)
-        cluster.until_acked(time.monotonic(), 10, count=40)
+        cluster.until_acked(time.monotonic(), count=40)
         until(lambda name=first: "standby" in cluster.status(name))
         assert cluster.on_duty() == [second]
         first, second = second, first
