@@ -1,7 +1,7 @@
 """One look of a monitor at all its addresses: what every check needs, and where its alarms go.
 
-The checks are functions of a look. They believe what lies in its record, they write there what
-they have verified, and all that they say lands in its round; they decide nothing for each other.
+Every check takes the look that it is part of. It compares with what the look's record remembers,
+writes there what it has verified itself, and says what it found in the look's round.
 """
 
 from __future__ import annotations

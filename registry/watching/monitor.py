@@ -80,7 +80,10 @@ class Monitor:
         self._state.close()
 
     def look(self) -> Round:
-        """Ask every address once. The record is durable when this returns; raises StoreFailed."""
+        """Ask every address once. The record is durable when this returns.
+
+        Raises StoreFailed, and what `SideChains.check` says that it lets through.
+        """
         look = Look(self.genesis, self._addresses, self._state, Round(self._now()))
         for address in self._addresses:
             self._ask(look, address)

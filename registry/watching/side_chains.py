@@ -58,7 +58,11 @@ class SideChains:
     def check(self, look: Look, address: Address, cosigned: CosignedCheckpoint) -> None:
         """Check what one address shows of every side chain; `cosigned` is its main checkpoint.
 
-        Raises RegistryUnreachable, and StoreFailed when evidence cannot be kept.
+        Raises RegistryUnreachable, and StoreFailed when evidence cannot be kept. A known hole: some
+        of what a dishonest address can show raises its own cause instead of an alarm, and ends the
+        whole look: EntryMalformed (entries in no form, where a seal is sought), InclusionInvalid (a
+        bundle that knows a chain which `cosigned` does not have yet), EvidenceInvalid (a fork of
+        a side chain whose key nothing has proved so far).
         """
         self._learn(look, address, cosigned)
         for origin, side in self._known.items():
