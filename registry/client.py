@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,27 +40,23 @@ from registry.errors import (
 )
 from registry.ledger.entries import Entry, parse_entry
 from registry.ledger.genesis import Genesis
-from registry.ledger.members import decode_digest, document_digest, is_origin
+from registry.ledger.members import document_digest, is_origin
 from registry.ledger.submission import CONTENT_TYPE, seal
-from registry.tlog.policy import CosignedCheckpoint
-from registry.tlog.proofs import TlogProof
 from registry.tlog.tiles import WIDTH, Tile
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import MAX_BUNDLE_BYTES
+from registry.trust.cosigned import Cosigned, Proofs
 from registry.trust.load import MAX_LIST_BYTES
-from registry.web.answers import PLAIN, AnswerUnfit, read_answer
+from registry.web.asking import MAX_ANSWER_BYTES, TIMEOUT, Addresses, Refusal, intelligible
 from schemas.errors import Phrase
 
-TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
-MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a bundle of 256 entries of 8 KiB takes 2 MiB
+__all__ = ["Cosigned", "Proofs", "Receipt", "RegistryClient"]
+
 MAX_EPOCHS: Final = 64  # closed chains that are followed in one submission
-_NOT_FOUND: Final = 404
 _KEPT_VIEWS: Final = 4
 _PAGE_TILES: Final = 256  # tiles fetched ahead for many proofs
-_AT_ONCE: Final = 4  # requests
 
 _T = TypeVar("_T")
-_Answer = tuple[int, bytes]  # status, body
 
 
 @dataclass(frozen=True)
@@ -74,36 +69,6 @@ class Receipt:
     origin: str
     indices: tuple[int, ...]
     repeated: bool
-
-
-@dataclass(frozen=True)
-class Cosigned:
-    """A chain as a quorum of nodes has cosigned it: directly, or by its entry on the main chain.
-
-    `time` is the quorum's (see `registry.tlog.policy`); `note` the main chain's checkpoint. For a
-    side chain `entry` is the checkpoint entry and `proof` its proof.
-    """
-
-    origin: str
-    size: int
-    root: bytes
-    time: datetime
-    main: CosignedCheckpoint
-    entry: Entry | None = None
-    proof: TlogProof | None = None
-
-    @property
-    def note(self) -> str:
-        """The cosigned note, as evidence."""
-        return self.main.data.decode()
-
-
-@dataclass(frozen=True)
-class Proofs:
-    """Compact proofs by index, and the cosigned state under which each of them was checked."""
-
-    under: Cosigned
-    proofs: Mapping[int, bytes]
 
 
 def utc_now() -> datetime:
@@ -123,136 +88,25 @@ class RegistryClient:
         timeout: httpx.Timeout | float = TIMEOUT,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.urls: Final = (urls,) if isinstance(urls, str) else tuple(urls)
         self.genesis: Final = genesis
         self._now = now
-        self._best = self.urls[0] if self.urls else ""  # showed the newest state
+        self._addresses: Final = Addresses(
+            (urls,) if isinstance(urls, str) else urls, transport=transport, timeout=timeout
+        )
+        self.urls: Final = self._addresses.urls
+        self._send: Final = self._addresses.send
         self._tiles: Final = TileCache()
         self._views: dict[tuple[str, str, int, bytes], LogView] = {}
-        self._pool: Final = ThreadPoolExecutor(
-            len(self.urls) + _AT_ONCE, thread_name_prefix="registry client"
-        )
-        # No proxies or netrc from the environment: who is asked is what was configured.
-        self._http = httpx.Client(
-            transport=transport,
-            timeout=timeout,
-            headers=PLAIN,
-            trust_env=False,
-            follow_redirects=False,
-        )
 
     def close(self) -> None:
         """End the connections."""
-        self._pool.shutdown(wait=True)
-        self._http.close()
+        self._addresses.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    # Transport
-
-    def _ask(
-        self,
-        url: str,
-        method: str,
-        path: str,
-        *,
-        content: bytes | None = None,
-        content_type: str | None = None,
-        limit: int = MAX_ANSWER_BYTES,
-    ) -> tuple[int, bytes]:
-        """Status and body of one address; raises RegistryUnreachable, RegistryMisbehaved."""
-        headers = {"Content-Type": content_type} if content_type else {}
-        try:
-            with self._http.stream(
-                method, f"{url.rstrip('/')}/{path}", content=content, headers=headers
-            ) as answer:
-                body = read_answer(answer, limit)
-        except AnswerUnfit as error:
-            raise RegistryMisbehaved(reason=error.reason) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise RegistryUnreachable(reason=type(error).__name__) from error
-        if answer.status_code >= 500:
-            raise RegistryUnreachable(
-                reason=Phrase(
-                    "HTTP {status}: {said}",
-                    status=answer.status_code,
-                    said=_said(body)[1],
-                )
-            )
-        return answer.status_code, body
-
-    def _send(self, method: str, path: str, *, content: bytes, content_type: str) -> _Answer:
-        """Hand something in: to one address after the other, until one takes such things.
-
-        Nodes take none, and a sequencer that stands by says so.
-        """
-        trouble: RegistryError = RegistryUnreachable(reason="no address is configured")
-        for url in self.urls:
-            try:
-                status, body = self._ask(
-                    url, method, path, content=content, content_type=content_type
-                )
-            except (RegistryUnreachable, RegistryMisbehaved) as error:
-                trouble = error
-                continue
-            if status in (404, 405) and not _is_refusal(body):
-                trouble = RegistryUnreachable(reason="only nodes answer, which take in nothing")
-                continue
-            return status, body
-        raise trouble
-
-    def _fetch(self, url: str, origin: str, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes:
-        """What one address has under a path; raises EntryUnknown for 404."""
-        status, body = self._ask(url, "GET", path, limit=limit)
-        if status == _NOT_FOUND:
-            raise EntryUnknown(origin=origin)
-        if status != 200:
-            raise RegistryMisbehaved(
-                reason=Phrase("HTTP {status} for {path}", status=status, path=path)
-            )
-        return body
-
-    def _first(self, read: Callable[[str], _T]) -> _T:
-        """What the first address gives that can give it, verified by `read`.
-
-        The one that showed the newest state is asked first. Raises the gravest of what kept them.
-        """
-        return self._collect(read, 1)[0]
-
-    def _all(self, read: Callable[[str], _T]) -> list[_T]:
-        """What every address gives that can give it; the same errors when none can."""
-        return self._collect(read, len(self.urls))
-
-    def _collect(self, read: Callable[[str], _T], count: int) -> list[_T]:
-        troubles: list[RegistryError] = []
-        found: list[_T] = []
-
-        def attempt(url: str) -> _T | RegistryError:
-            try:
-                return read(url)
-            except RegistryError as error:
-                return error
-
-        urls = sorted(self.urls, key=lambda url: url != self._best)
-        several = count > 1 and len(urls) > 1
-        for got in self._pool.map(attempt, urls) if several else map(attempt, urls):
-            if isinstance(got, RegistryError):
-                troubles.append(got)
-                continue
-            found.append(got)
-            if len(found) >= count:
-                break
-        if not found:
-            unreachable = RegistryUnreachable(reason="no address is configured")
-            raise min(troubles, key=_gravity, default=unreachable)
-        return found
-
-    def _get(self, origin: str, path: str, *, limit: int = MAX_ANSWER_BYTES) -> bytes:
-        return self._first(lambda url: self._fetch(url, origin, path, limit))
 
     # Writing
 
@@ -288,13 +142,13 @@ class RegistryClient:
             "POST", f"{origin}/add", content=submission.encode(), content_type=CONTENT_TYPE
         )
         if status not in (200, 201):
-            code, reason, positions = _refusal(body)
-            if code == EntriesDuplicate.code:
-                raise EntriesDuplicate(positions=positions)
-            if code == ChainClosed.code:
+            refusal = Refusal.read(body)
+            if refusal.code == EntriesDuplicate.code:
+                raise EntriesDuplicate(positions=list(refusal.positions))
+            if refusal.code == ChainClosed.code:
                 return self._successor(body)
-            raise SubmissionRefused(cause=code, reason=reason)
-        with _unintelligible():
+            raise SubmissionRefused(cause=refusal.code, reason=refusal.reason)
+        with intelligible():
             answer = json.loads(body)
             indices = tuple(answer["indices"])
             if len(indices) != len(entries) or any(type(index) is not int for index in indices):
@@ -302,7 +156,7 @@ class RegistryClient:
             return Receipt(origin, indices, bool(answer["repeated"]))
 
     def _successor(self, body: bytes) -> str:
-        with _unintelligible():
+        with intelligible():
             successor = json.loads(body)["error"]["successor"]
             # It chooses where we seal next, so it must stay in the network; nodes check the rest.
             if not is_origin(successor) or not successor.startswith(self.genesis.network + "/"):
@@ -322,8 +176,8 @@ class RegistryClient:
             content_type="application/json",
         )
         if status != 201:
-            code, reason, _ = _refusal(body)
-            raise SubmissionRefused(cause=code, reason=reason)
+            refusal = Refusal.read(body)
+            raise SubmissionRefused(cause=refusal.code, reason=refusal.reason)
         return digest
 
     # Reading
@@ -343,34 +197,28 @@ class RegistryClient:
         def shown(url: str) -> tuple[str, Cosigned]:
             return url, read(url)
 
-        self._best, state = max(
-            self._all(shown), key=lambda one: (one[1].main.size, one[1].time, one[1].size)
+        self._addresses.preferred, state = max(
+            self._addresses.all(shown), key=lambda one: (one[1].main.size, one[1].time, one[1].size)
         )
         return state
 
     def _main(self, url: str) -> Cosigned:
         main = self.genesis.origin
+        note = self._fetch(url, main, f"{main}/checkpoint")
         with _unverified():
-            note = self._fetch(url, main, f"{main}/checkpoint")
-            checkpoint = self.genesis.policy.check(note, origin=main, now=self._seconds())
-        return Cosigned(main, checkpoint.size, checkpoint.root, _time(checkpoint), checkpoint)
+            return Cosigned.of_main(note, self.genesis, now=self._seconds())
 
     def _side(self, url: str, origin: str, query: str) -> Cosigned:
         data = self._fetch(url, origin, f"{origin}/cosigned{query}")
         with _unverified():
-            proof = TlogProof.parse(data)
-            entry = parse_entry(proof.extra or b"")
-            if entry.kind != "checkpoint" or entry["origin"] != origin:
-                raise RegistryMisbehaved(reason="a proof for another chain")
-            found = proof.verify(
-                entry.leaf_hash,
-                self.genesis.policy,
-                origin=self.genesis.origin,
-                now=self._seconds(),
-            )
-        main = found.checkpoint
-        root = decode_digest(entry["root"], 32)
-        return Cosigned(origin, entry["size"], root, _time(main), main, entry, proof)
+            return Cosigned.of_side(data, self.genesis, origin, now=self._seconds())
+
+    def _fetch(self, url: str, origin: str, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes:
+        """What one address has under a path; raises EntryUnknown when it has nothing there."""
+        body = self._addresses.fetch(url, path, limit)
+        if body is None:
+            raise EntryUnknown(origin=origin)
+        return body
 
     def _view(self, url: str, state: Cosigned) -> LogView:
         """The chain at an address, under a verified state."""
@@ -400,15 +248,16 @@ class RegistryClient:
                 self._tiles.drop(state.origin)
                 raise
 
-        return self._first(attempt)
+        return self._addresses.first(attempt)
 
     def _seconds(self) -> int:
         return int(self._now().timestamp())
 
     def lookup(self, origin: str, leaf_hash: bytes) -> int:
         """Where the registry says a leaf stands. A hint: proofs decide. Raises EntryUnknown."""
-        body = self._get(origin, f"{origin}/lookup/{leaf_hash.hex()}")
-        with _unintelligible():
+        path = f"{origin}/lookup/{leaf_hash.hex()}"
+        body = self._addresses.first(lambda url: self._fetch(url, origin, path))
+        with intelligible():
             index = json.loads(body)["index"]
             if type(index) is not int or index < 0:
                 raise RegistryMisbehaved(reason="an index that is none")
@@ -457,11 +306,13 @@ class RegistryClient:
 
         def fetch(tile: Tile) -> bytes | None:
             try:
-                return self._fetch(self._best, state.origin, f"{state.origin}/{tile.path}")
+                return self._fetch(
+                    self._addresses.preferred, state.origin, f"{state.origin}/{tile.path}"
+                )
             except RegistryError:
                 return None
 
-        for tile, data in zip(missing, self._pool.map(fetch, missing), strict=True):
+        for tile, data in zip(missing, self._addresses.at_once(fetch, missing), strict=True):
             if data is not None:
                 self._tiles.put(state.origin, tile, data)
 
@@ -478,7 +329,7 @@ class RegistryClient:
 
         Raises EntryUnknown while the entry is not under a cosigned checkpoint.
         """
-        state = self._first(lambda url: self._side(url, origin, f"?covering={index}"))
+        state = self._addresses.first(lambda url: self._side(url, origin, f"?covering={index}"))
         entry, side = state.entry, state.proof
         if entry is None or side is None or not 0 <= index < state.size:
             raise EntryUnknown(origin=origin)
@@ -502,20 +353,20 @@ class RegistryClient:
 
         if len(self.urls) > 1:
             self.cosigned()  # finds out who is ahead
-        return self._first(read)[1]
+        return self._addresses.first(read)[1]
 
     def status_list(self, digest: str) -> dict[str, Any]:
         """A status list credential by its digest. Raises EntryUnknown."""
 
         def read(url: str) -> dict[str, Any]:
             data = self._fetch(url, "status-lists", f"status-lists/{digest}", MAX_LIST_BYTES)
-            with _unintelligible():
+            with intelligible():
                 document = json.loads(data)
                 if not isinstance(document, dict) or document_digest(document) != digest:
                     raise RegistryMisbehaved(reason="a status list with another digest")
                 return document
 
-        return self._first(read)
+        return self._addresses.first(read)
 
     def status(self) -> dict[str, Any]:
         """What the registry says about itself: for people, proved by nothing."""
@@ -528,8 +379,8 @@ class RegistryClient:
         return found if isinstance(found, list) else []
 
     def _told(self, path: str) -> dict[str, Any]:
-        body = self._get(self.genesis.origin, path)
-        with _unintelligible():
+        body = self._addresses.first(lambda url: self._fetch(url, self.genesis.origin, path))
+        with intelligible():
             told = json.loads(body)
             if not isinstance(told, dict):
                 raise RegistryMisbehaved(reason="an answer of another form")
@@ -551,48 +402,5 @@ def _unverified() -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _unintelligible() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RegistryMisbehaved(reason="an answer that is not in form") from error
-
-
-def _time(checkpoint: CosignedCheckpoint) -> datetime:
-    if checkpoint.time is None:  # a genesis always demands a quorum
-        raise RegistryMisbehaved(reason="a checkpoint that nobody cosigned")
-    return checkpoint.time
-
-
 def _compact_proofs(indices: Sequence[int], view: LogView) -> dict[int, bytes]:
     return view.compact_proofs(indices)
-
-
-def _gravity(error: RegistryError) -> int:
-    """Misbehaviour first: it must not hide behind an address that is only silent."""
-    order = (RegistryMisbehaved, QuorumMissing, EntryUnknown, RegistryUnreachable)
-    return next((rank for rank, kind in enumerate(order) if isinstance(error, kind)), -1)
-
-
-def _is_refusal(body: bytes) -> bool:
-    try:
-        return "error" in json.loads(body)
-    except (ValueError, TypeError, RecursionError):
-        return False
-
-
-def _said(body: bytes) -> tuple[str, str]:
-    code, reason, _ = _refusal(body)
-    return code, reason
-
-
-def _refusal(body: bytes) -> tuple[str, str, list[int]]:
-    """Code, sentence and positions of an error answer, shortened: they are a stranger's words."""
-    try:
-        error = json.loads(body)["error"]
-        code, reason = str(error["code"])[:64], str(error["message"])[:500]
-        positions = [int(position) for position in error.get("positions", [])]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "ZL-REGISTRY", "no reason was given", []
-    return code, reason, positions

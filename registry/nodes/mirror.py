@@ -25,7 +25,8 @@ from registry.engine.view import LogView
 from registry.errors import ConsistencyInvalid
 from registry.ledger.entries import Entry
 from registry.ledger.genesis import Genesis
-from registry.nodes.store import MIRROR_FILE, ChainMirror, NodeStore
+from registry.nodes.chain_mirror import ChainMirror
+from registry.nodes.store import MIRROR_FILE, NodeStore
 from registry.reading.reader import ChainReader
 from registry.tlog.merkle import verify_consistency
 

@@ -6,8 +6,8 @@ one. So a crash leaves neither unchecked entries nor a cosignature over what is 
 `cosign` is the compare-and-persist of tlog-witness: the stored size moves from exactly the old one
 to the new one, durably, or not at all.
 
-Entries lie in bundles and hashes in tiles, as c2sp.org/tlog-tiles serves them, under their chain,
-level and index. `ChainMirror` reads them; `registry.engine.view.LogView` checks what is read.
+How a chain is mirrored is `registry.nodes.chain_mirror`'s. Others may look into the file while the
+node has it: `read_cosigned`, `registry.nodes.refusals.read_refusals`.
 """
 
 from __future__ import annotations
@@ -21,46 +21,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.contracts.following import Progress
-from registry.engine.view import LogView, load_edge
-from registry.errors import (
-    BundleMalformed,
-    ChainInvalid,
-    EntryCorrupt,
-    StoreFailed,
-    StoreForeign,
-    StoreVersion,
-    TileMissing,
-)
+from registry.errors import StoreFailed, StoreForeign, StoreVersion
 from registry.ledger.entries import Entry
 from registry.ledger.members import decode_time, encode_time
-from registry.limits import HASH_BYTES
-from registry.nodes.refusals import REFUSALS, Refusal, looking, refusal_of
-from registry.storage import Block
+from registry.nodes.chain_mirror import CHAIN_TABLES, ChainMirror, Growth
+from registry.nodes.refusals import (
+    REFUSAL_TABLE,
+    REFUSALS,
+    Refusal,
+    keep_refusal,
+    looking,
+    refusal_of,
+)
 from registry.storage.lock import FolderLock
 from registry.storage.sqlitefile import named_errors
-from registry.tlog.merkle import EMPTY_ROOT, Frontier
-from registry.tlog.tiles import WIDTH, Tile, TileStack, bundle_of, decode_bundle, encode_bundle
+from registry.tlog.merkle import Frontier
 from registry.witnessing.witness import Cosigned
 
 MIRROR_FILE: Final = "node.sqlite"
 FORMAT: Final = 2
-_FLUSH: Final = 8192  # entries held in memory before they are written: a few MiB
-_MAX_REFUSALS: Final = 1000  # evidence is kept, but an angry log must not fill the disk
-_MAX_EVIDENCE: Final = 256 * 1024  # bytes of leaves kept with a refusal
-_SCHEMA: Final = """
+_SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS chains (
-    id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
-    root BLOB NOT NULL, frontier BLOB NOT NULL, sealed TEXT, head INTEGER
-) STRICT;
-CREATE TABLE IF NOT EXISTS tiles (
-    chain INTEGER NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL,
-    width INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (chain, level, idx)
-) STRICT;
-CREATE TABLE IF NOT EXISTS leaves (
-    chain INTEGER NOT NULL, leaf BLOB NOT NULL, position INTEGER NOT NULL,
-    PRIMARY KEY (chain, leaf)
-) STRICT, WITHOUT ROWID;
+{CHAIN_TABLES}
 CREATE TABLE IF NOT EXISTS published (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, time INTEGER NOT NULL, note BLOB NOT NULL
 ) STRICT;
@@ -69,93 +51,8 @@ CREATE TABLE IF NOT EXISTS cosigned (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
     note BLOB NOT NULL, time INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS refusals (
-    id INTEGER PRIMARY KEY, time TEXT NOT NULL, code TEXT NOT NULL, reason TEXT NOT NULL,
-    origin TEXT, idx INTEGER, note BLOB NOT NULL, leaves BLOB NOT NULL
-) STRICT;
+{REFUSAL_TABLE}
 """
-
-
-class _Growth:
-    """What one transaction appends to one chain."""
-
-    def __init__(
-        self, db: sqlite3.Connection, chain: int, origin: str, stack: TileStack, tail: list[bytes]
-    ) -> None:
-        """`stack` is the right edge so far, `tail` the entries of the unfinished bundle."""
-        self._db = db
-        self.chain = chain
-        self.origin = origin
-        self.stack = stack
-        self._tail = tail
-        self._rows: list[bytes] = []
-        self._leaves: list[bytes] = []
-
-    def add(self, leaves: Sequence[Entry]) -> None:
-        self._rows += [leaf.raw for leaf in leaves]
-        self._leaves += [leaf.leaf_hash for leaf in leaves]
-        if len(self._rows) >= _FLUSH:
-            self._flush()
-
-    def _flush(self) -> None:
-        first, rows, leaves = self.stack.size, self._rows, self._leaves
-        if not rows:
-            return
-        self._rows, self._leaves = [], []
-        # In the order of the index: neighbours share its pages.
-        order = sorted(range(len(leaves)), key=leaves.__getitem__)
-        try:
-            self._db.executemany(
-                "INSERT INTO leaves (leaf, position, chain) VALUES (?, ?, ?)",
-                [(leaves[at], first + at, self.chain) for at in order],
-            )
-        except sqlite3.IntegrityError as error:
-            raise self._repeated(first, leaves, rows) from error
-        written: list[tuple[int, int, int, int, bytes]] = [
-            (self.chain, tile.level, tile.index, tile.width, b"".join(hashes))
-            for tile, hashes in self.stack.extend(leaves)
-        ]
-        whole = self._tail + rows
-        full = len(whole) // WIDTH
-        index = first // WIDTH
-        for number in range(full):
-            bundle = encode_bundle(whole[number * WIDTH : (number + 1) * WIDTH])
-            written.append((self.chain, Tile.ENTRIES, index + number, WIDTH, bundle))
-        self._tail = whole[full * WIDTH :]
-        self._write(written)
-
-    def _repeated(self, first: int, leaves: Sequence[bytes], rows: Sequence[bytes]) -> ChainInvalid:
-        seen: set[bytes] = set()
-        at = 0
-        for at, leaf in enumerate(leaves):  # noqa: B007 - where it stops is what is asked
-            held = self._db.execute(
-                "SELECT position FROM leaves WHERE chain = ? AND leaf = ?", (self.chain, leaf)
-            ).fetchone()
-            # Rows of this very attempt that went in before the one that failed do not count.
-            if leaf in seen or (held is not None and held[0] < first):
-                break
-            seen.add(leaf)
-        error = ChainInvalid(
-            origin=self.origin, index=first + at, reason="the entry is on the chain already"
-        )
-        error.evidence = (rows[at],)
-        return error
-
-    def finish(self) -> None:
-        """Write everything, the unfinished tiles and bundle too."""
-        self._flush()
-        written: list[tuple[int, int, int, int, bytes]] = [
-            (self.chain, tile.level, tile.index, tile.width, b"".join(hashes))
-            for tile, hashes in self.stack.partials()
-        ]
-        if self._tail:
-            tail = bundle_of(self.stack.size // WIDTH, len(self._tail))
-            bundle = encode_bundle(self._tail)
-            written.append((self.chain, tail.level, tail.index, tail.width, bundle))
-        self._write(written)
-
-    def _write(self, rows: list[tuple[int, int, int, int, bytes]]) -> None:
-        self._db.executemany("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?, ?)", rows)
 
 
 class NodeStore:
@@ -170,7 +67,7 @@ class NodeStore:
         self._path = path
         self._lock = FolderLock(path.parent)
         self._reading = threading.Lock()
-        self._growing: dict[str, _Growth] = {}
+        self._growing: dict[str, Growth] = {}
         self.mirrors: Final[dict[str, ChainMirror]] = {}
         self._db = self._reader = None
         try:
@@ -188,7 +85,7 @@ class NodeStore:
             if found != origin:
                 raise StoreForeign(store=self.name, found=found, expected=origin)
             for chain, name in self._all("SELECT id, origin FROM chains"):
-                self.mirrors[name] = ChainMirror(self, chain, name)
+                self.mirrors[name] = ChainMirror(self._all, chain, name)
         except BaseException:
             self.close()
             raise
@@ -251,7 +148,7 @@ class NodeStore:
         for origin, growth in grown.items():
             mirror = self.mirrors.get(origin)
             if mirror is None:
-                mirror = ChainMirror(self, growth.chain, origin)
+                mirror = ChainMirror(self._all, growth.chain, origin)
             mirror.view.advance(growth.stack)
             self.mirrors[origin] = mirror
 
@@ -300,17 +197,11 @@ class NodeStore:
             if origin not in self.mirrors and origin not in self._growing:
                 self._growing[origin] = self._grow(origin)
 
-    def _grow(self, origin: str) -> _Growth:
+    def _grow(self, origin: str) -> Growth:
         mirror = self.mirrors.get(origin)
         if mirror is not None:
-            edge = mirror.view.edge()
-            tail = mirror.view.entries(edge.size - edge.size % WIDTH, edge.size)
-            return _Growth(self._writer, mirror.chain, origin, edge, tail)
-        made = self._writer.execute(
-            "INSERT INTO chains (origin, size, root, frontier) VALUES (?, 0, ?, ?)",
-            (origin, EMPTY_ROOT, Frontier().to_bytes()),
-        )
-        return _Growth(self._writer, int(made.lastrowid or 0), origin, TileStack(), [])
+            return Growth.of(self._writer, mirror)
+        return Growth.of_new(self._writer, origin)
 
     def save_progress(self, progress: dict[str, Progress]) -> None:
         """Finish what was kept, and record how far it was checked; within the transaction."""
@@ -423,23 +314,8 @@ class NodeStore:
         The same refusal of the same checkpoint is kept once: a log asks again and again.
         """
         with self.transaction():
-            for held in self._writer.execute(
-                "SELECT note FROM refusals WHERE reason = ?", (reason,)
-            ):
-                if held[0].partition(b"\n\n")[0] == note.partition(b"\n\n")[0]:
-                    return
-            kept: list[bytes] = []
-            for leaf in leaves:
-                if sum(map(len, kept)) + len(leaf) <= _MAX_EVIDENCE and len(leaf) < 2**16:
-                    kept.append(leaf)
-            self._writer.execute(
-                "INSERT INTO refusals (time, code, reason, origin, idx, note, leaves) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (encode_time(time), code, reason, origin, index, note, encode_bundle(kept)),
-            )
-            self._writer.execute(
-                "DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?",
-                (_MAX_REFUSALS,),
+            keep_refusal(
+                self._writer, time, code, reason, note, origin=origin, index=index, leaves=leaves
             )
 
     def refusals(self, limit: int = 100) -> list[Refusal]:
@@ -469,76 +345,6 @@ def read_cosigned(folder: Path, origin: str) -> Cosigned:
             "SELECT size, root, note, time FROM cosigned WHERE origin = ?", (origin,)
         ).fetchone()
         return Cosigned(*row) if row else Cosigned()
-
-
-class ChainMirror:
-    """One mirrored chain, as a `registry.engine.view.Record` and its `TileSource`."""
-
-    def __init__(self, store: NodeStore, chain: int, origin: str) -> None:
-        self.chain: Final = chain
-        self._store = store
-        self._origin = origin
-        self.view: Final = LogView(self, self, load_edge(self, self))
-
-    @property
-    def origin(self) -> str:
-        return self._origin
-
-    def _size_and_root(self) -> tuple[int, bytes]:
-        [(size, root)] = self._store._all(
-            "SELECT size, root FROM chains WHERE id = ?", (self.chain,)
-        )
-        return int(size), bytes(root)
-
-    def integrated(self) -> int:
-        return self._size_and_root()[0]
-
-    def root_at(self, size: int) -> bytes | None:
-        held, root = self._size_and_root()
-        return root if held == size else None
-
-    def read(self, tile: Tile) -> bytes:
-        rows = self._store._all(
-            "SELECT width, data FROM tiles WHERE chain = ? AND level = ? AND idx = ?",
-            (self.chain, tile.level, tile.index),
-        )
-        if not rows or rows[0][0] < tile.width:
-            raise TileMissing(path=tile.path)
-        width, data = rows[0]
-        if width == tile.width:
-            return bytes(data)
-        if tile.level == Tile.ENTRIES:
-            return encode_bundle(decode_bundle(data, width)[: tile.width])
-        return bytes(data[: tile.width * HASH_BYTES])
-
-    def entries(self, start: int, end: int) -> Iterator[tuple[int, list[bytes]]]:
-        position = start
-        while position < end:
-            index = position // WIDTH
-            wanted = min(end, (index + 1) * WIDTH) - index * WIDTH
-            try:
-                rows = decode_bundle(self.read(bundle_of(index, wanted)), wanted)
-            except (BundleMalformed, TileMissing) as error:
-                raise EntryCorrupt(index=position) from error
-            part = rows[position - index * WIDTH :]
-            yield position, part
-            position += len(part)
-
-    def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
-        found: dict[bytes, int] = {}
-        for leaf in leaves:
-            for (position,) in self._store._all(
-                "SELECT position FROM leaves WHERE chain = ? AND leaf = ?", (self.chain, leaf)
-            ):
-                found[leaf] = position
-        return found
-
-    def blocks(self, start: int = 0, limit: int = 100) -> list[Block]:
-        """None: how the sequencer grouped its commits is not on the chain."""
-        return []
-
-    def close(self) -> None:
-        """Nothing: the store is closed by whoever opened it."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:

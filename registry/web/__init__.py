@@ -1,1 +1,1 @@
-"""The HTTP faces, and how every server of this project listens."""
+"""The HTTP faces: how every server of this project listens, and how others are asked."""
