@@ -18,7 +18,7 @@ def anchors(party: Party, count: int = 1) -> list[Entry]:
     return [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
 
 
-def resource(name: str) -> Entry:
+def resource(name: str = "schema") -> Entry:
     """A rule that no other entry is judged by."""
     return make_entry(
         "resource", role="schema", url=f"https://{name}.example", digest=document_digest({})
