@@ -17,7 +17,8 @@ from registry.errors import (
     StoreLocked,
     SubmissionRefused,
 )
-from registry.ledger.entries import access_entry, make_entry, status_entry
+from registry.ledger.entries import access_entry, status_entry
+from registry.ledger.members import document_digest
 from registry.sequencing.chain import Chains
 from registry.sequencing.founding import found_network
 from registry.simulation.simulator import START, Consortium, Party
@@ -29,9 +30,7 @@ LIST = "https://issuer.example/status/1"
 
 
 def digest(number: int) -> str:
-    return make_entry(
-        "resource", role="schema", url=f"https://x.example/{number}", digest="uEi" + "A" * 43 + "A"
-    )["digest"]
+    return document_digest({"number": number})
 
 
 def test_a_new_network_is_cosigned_at_once(chain: Consortium) -> None:
