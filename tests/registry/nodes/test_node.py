@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -32,6 +31,7 @@ from registry.tlog.lines import encode_hash
 from registry.tlog.merkle import LeafReader, consistency_proof, leaf_hash, root_of
 from registry.tlog.note import Note, NoteSigner, VerifierKey
 from registry.witnessing.witness import Answer
+from tests.registry.submissions import anchor, anchors, resource
 
 NODE = "public-security"
 HASH_LINE = encode_hash(bytes(32)).encode() + b"\n"
@@ -138,8 +138,8 @@ class Liar:
             "now": self.chain.now,
             **changes,
         }
-        entries = [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
-        return [leaf.raw for leaf in seal(self.identity, entries, **values).leaves]
+        leaves = seal(self.identity, anchors(party, count), **values).leaves
+        return [leaf.raw for leaf in leaves]
 
     @property
     def identity(self) -> str:
@@ -151,12 +151,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium
     """One honest network for all tests here: they only copy what it has."""
     with Consortium(tmp_path_factory.mktemp("world")) as chain:
         issuer = chain.add_issuer()
-        chain.client.submit(
-            chain.genesis.identity_origin,
-            [anchor_entry(issuer.did, os.urandom(32))],
-            issuer.key,
-            issuer.key_url,
-        )
+        anchor(chain, issuer)
         chain.settle()
         yield chain, issuer
 
@@ -314,18 +309,8 @@ def test_a_rewritten_history_is_refused_after_a_restart(liar: Liar) -> None:
     liar.node.close()
     liar.restart()
     assert liar.node.status()["cosigned"]["size"] == size
-    liar.main[2] = make_entry(
-        "resource", role="schema", url="https://x.example", digest=document_digest({})
-    ).raw
-    liar.main.extend(
-        liar.seal(
-            [
-                make_entry(
-                    "resource", role="schema", url="https://y.example", digest=document_digest({})
-                )
-            ]
-        )
-    )
+    liar.main[2] = resource("x").raw
+    liar.main.extend(liar.seal([resource("y")]))
     assert liar.ask(size).status == 422
 
 
@@ -336,18 +321,7 @@ def test_two_views_are_never_both_cosigned(world: tuple[Consortium, Party], tmp_
     try:
         assert left.ask(0).status == 200
         for view, name in ((left, "a"), (right, "b")):
-            view.main.extend(
-                view.seal(
-                    [
-                        make_entry(
-                            "resource",
-                            role="schema",
-                            url=f"https://{name}.example",
-                            digest=document_digest({}),
-                        )
-                    ]
-                )
-            )
+            view.main.extend(view.seal([resource(name)]))
         assert left.ask(size).status == 200
         # The other view is shown to the same node.
         answer = left.node.add_checkpoint(right.request(size))
@@ -364,12 +338,6 @@ Spoil = Callable[[Liar, Party], None]
 
 def append_main(leaves: Callable[[Liar], list[bytes]]) -> Spoil:
     return lambda liar, _: liar.main.extend(leaves(liar))
-
-
-def resource(name: str = "z") -> Entry:
-    return make_entry(
-        "resource", role="schema", url=f"https://{name}.example", digest=document_digest({})
-    )
 
 
 def replay_status(liar: Liar, issuer: Party) -> None:

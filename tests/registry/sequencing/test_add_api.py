@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import threading
 import time
@@ -16,14 +15,14 @@ import httpx
 import pytest
 import uvicorn
 
-from registry.ledger.entries import anchor_entry
-from registry.ledger.submission import MAX_SUBMISSION_BYTES, seal
+from registry.ledger.submission import MAX_SUBMISSION_BYTES
 from registry.sequencing import add_api
 from registry.sequencing.add_api import Answers
 from registry.sequencing.door import Added
 from registry.simulation.simulator import Consortium, Party
 from registry.web import patience
 from registry.web.serving import configure
+from tests.registry.submissions import anchors, sealed
 from tests.waiting import until
 
 
@@ -62,14 +61,7 @@ def path(chain: Consortium) -> str:
 
 
 def body(chain: Consortium, party: Party, count: int = 1) -> bytes:
-    return seal(
-        chain.genesis.identity_origin,
-        [anchor_entry(party.did, os.urandom(32)) for _ in range(count)],
-        submitter=party.did,
-        key_url=party.key_url,
-        signer=party.key,
-        now=chain.now,
-    ).encode()
+    return sealed(chain, party, anchors(party, count))
 
 
 def request(path: str, data: bytes, *headers: str) -> bytes:

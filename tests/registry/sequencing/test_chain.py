@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
@@ -20,45 +17,20 @@ from registry.errors import (
     StoreLocked,
     SubmissionRefused,
 )
-from registry.ledger.entries import access_entry, anchor_entry, make_entry, status_entry
-from registry.ledger.submission import seal
+from registry.ledger.entries import access_entry, status_entry
+from registry.ledger.members import document_digest
 from registry.sequencing.chain import Chains
 from registry.sequencing.founding import found_network
 from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
+from tests.registry.submissions import anchor, anchors, resource, sealed, submit
 from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"
 
 
-@pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Consortium]:
-    with Consortium(tmp_path) as consortium:
-        yield consortium
-
-
-@pytest.fixture
-def issuer(chain: Consortium) -> Party:
-    return chain.add_issuer()
-
-
-def anchors(party: Party, count: int = 1) -> list[object]:
-    return [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
-
-
-def submit(chain: Consortium, party: Party, entries: list[object], origin: str = "") -> object:
-    return chain.client.submit(
-        origin or chain.genesis.identity_origin,
-        entries,  # type: ignore[arg-type]
-        party.key,
-        party.key_url,
-    )
-
-
 def digest(number: int) -> str:
-    return make_entry(
-        "resource", role="schema", url=f"https://x.example/{number}", digest="uEi" + "A" * 43 + "A"
-    )["digest"]
+    return document_digest({"number": number})
 
 
 def test_a_new_network_is_cosigned_at_once(chain: Consortium) -> None:
@@ -83,7 +55,7 @@ def test_an_acknowledged_entry_gets_cosigned(chain: Consortium, issuer: Party) -
 def test_the_main_chain_records_side_chains_only_when_they_grew(
     chain: Consortium, issuer: Party
 ) -> None:
-    submit(chain, issuer, anchors(issuer))
+    anchor(chain, issuer)
     chain.settle()
     size = chain.sequencer.chains.main.size
     chain.settle()
@@ -114,14 +86,7 @@ def test_the_very_same_request_is_answered_even_when_its_seal_is_old(
     chain: Consortium, issuer: Party
 ) -> None:
     origin = chain.genesis.identity_origin
-    body = seal(
-        origin,
-        anchors(issuer, 2),  # type: ignore[arg-type]
-        submitter=issuer.did,
-        key_url=issuer.key_url,
-        signer=issuer.key,
-        now=chain.now,
-    ).encode()
+    body = sealed(chain, issuer, anchors(issuer, 2))
     first = chain.sequencer.chains.add(origin, body)
     chain.settle()
     chain.advance(days=1)
@@ -168,7 +133,7 @@ def test_strangers_and_wrong_chains_are_refused(chain: Consortium, issuer: Party
 
 
 def test_only_the_operator_governs(chain: Consortium, issuer: Party) -> None:
-    entry = make_entry("resource", role="schema", url="https://x.example/s", digest=digest(1))
+    entry = resource()
     with pytest.raises(SubmissionRefused):
         submit(chain, issuer, [entry], chain.genesis.origin)
     assert chain.govern(entry).indices
@@ -194,13 +159,13 @@ def test_governance_that_contradicts_itself_is_refused(chain: Consortium, issuer
 
 
 def test_an_accreditation_ends_and_what_came_before_stays(chain: Consortium, issuer: Party) -> None:
-    submit(chain, issuer, anchors(issuer))  # not checkpointed yet when the rules change
+    anchor(chain, issuer)  # not checkpointed yet when the rules change
     chain.advance(minutes=1)
     chain.add_issuer(to=chain.now)
     assert chain.settle()
     assert chain.sequencer.status()["alarms"] == []
     with pytest.raises(SubmissionRefused):
-        submit(chain, issuer, anchors(issuer))
+        anchor(chain, issuer)
     bundle = chain.bundle()
     accreditation = bundle.issuer(issuer.did)
     assert accreditation is not None
@@ -228,27 +193,16 @@ def test_a_defect_in_the_loop_raises_an_alarm_and_does_not_end_it(
     chain.sequencer.start(interval=0.01)
     until(lambda: "ZL-UNEXPECTED" in chain.sequencer.status()["alarms"])
     monkeypatch.setattr(chain.sequencer.chains, "tick", tick)
-    submit(chain, issuer, anchors(issuer))
+    anchor(chain, issuer)
     until(lambda: chain.client.blocks() != [])
     until(lambda: chain.sequencer.status()["main"]["current"])
     until(lambda: chain.sequencer.status()["alarms"] == [])
 
 
-def sealed_at(chain: Consortium, party: Party, moment: datetime) -> bytes:
-    return seal(
-        chain.genesis.identity_origin,
-        anchors(party),  # type: ignore[arg-type]
-        submitter=party.did,
-        key_url=party.key_url,
-        signer=party.key,
-        now=moment,
-    ).encode()
-
-
 def test_seals_out_of_time_are_refused(chain: Consortium, issuer: Party) -> None:
     chain.advance(hours=1)
     for minutes in (-6, -60, 6, 60):
-        body = sealed_at(chain, issuer, chain.now + timedelta(minutes=minutes))
+        body = sealed(chain, issuer, anchors(issuer), at=chain.now + timedelta(minutes=minutes))
         with pytest.raises(NotPermitted, match="sealed at"):
             chain.sequencer.chains.add(chain.genesis.identity_origin, body)
 
@@ -258,11 +212,11 @@ def test_submitters_with_wrong_clocks_cannot_make_the_nodes_refuse(
 ) -> None:
     chain.advance(hours=1)
     for minutes in (5, -5, 5):  # side by side, before any checkpoint
-        body = sealed_at(chain, issuer, chain.now + timedelta(minutes=minutes))
+        body = sealed(chain, issuer, anchors(issuer), at=chain.now + timedelta(minutes=minutes))
         chain.sequencer.chains.add(chain.genesis.identity_origin, body)
     assert chain.settle()
     chain.advance(hours=-1)  # the sequencer's clock goes back: it keeps to the latest time
-    body = sealed_at(chain, issuer, chain.now)
+    body = sealed(chain, issuer, anchors(issuer), at=chain.now)
     with pytest.raises(NotPermitted):
         chain.sequencer.chains.add(chain.genesis.identity_origin, body)
     chain.advance(hours=1)
@@ -287,7 +241,7 @@ def test_status_lists_go_forward_only(chain: Consortium, issuer: Party) -> None:
 
 def test_one_node_down_changes_nothing(chain: Consortium, issuer: Party) -> None:
     chain.stop_node("public-security")
-    submit(chain, issuer, anchors(issuer))
+    anchor(chain, issuer)
     assert chain.settle()
     assert chain.client.cosigned(chain.genesis.identity_origin).size == 2
     assert [a for a in chain.sequencer.status()["alarms"] if "public-security" in a]
@@ -301,7 +255,7 @@ def test_a_node_that_is_late_adds_its_cosignature_and_disturbs_nobody(
     chain: Consortium, issuer: Party
 ) -> None:
     chain.stop_node("public-security")
-    submit(chain, issuer, anchors(issuer))
+    anchor(chain, issuer)
     chain.settle()
     held = chain.client.cosigned().main
     for _ in range(3):
@@ -316,7 +270,7 @@ def test_a_node_that_is_late_adds_its_cosignature_and_disturbs_nobody(
 
 
 def test_two_nodes_down_stop_checkpoints_and_lose_nothing(chain: Consortium, issuer: Party) -> None:
-    submit(chain, issuer, anchors(issuer))
+    anchor(chain, issuer)
     chain.settle()
     held = chain.client.cosigned()
     chain.stop_node("public-security")
@@ -324,7 +278,7 @@ def test_two_nodes_down_stop_checkpoints_and_lose_nothing(chain: Consortium, iss
     receipts = []
     for _ in range(3):
         chain.advance(seconds=1)
-        receipts.append(submit(chain, issuer, anchors(issuer)))
+        receipts.append(anchor(chain, issuer))
         assert not chain.settle()
     assert chain.client.cosigned().size == held.size
     status = chain.sequencer.status()
@@ -345,7 +299,7 @@ def test_a_restart_resumes(chain: Consortium, issuer: Party) -> None:
     assert submit(chain, issuer, entries).indices == first.indices
     assert chain.settle()
     chain.restart_sequencer()
-    assert submit(chain, issuer, anchors(issuer)).indices == (301,)
+    assert anchor(chain, issuer).indices == (301,)
     for name in list(chain.nodes):
         chain.stop_node(name)
         chain.start_node(name)
@@ -386,7 +340,7 @@ def test_a_second_sequencer_on_the_same_stores_is_refused(chain: Consortium) -> 
 def test_a_full_disk_refuses_by_name_and_loses_nothing(
     chain: Consortium, issuer: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = submit(chain, issuer, anchors(issuer))
+    kept = anchor(chain, issuer)
     append = SqliteStore.append
 
     def full(self: SqliteStore, commit: object) -> None:
@@ -407,7 +361,7 @@ def test_many_submit_while_rules_change(chain: Consortium, issuer: Party) -> Non
     def work(number: int) -> None:
         try:
             for _ in range(5):
-                submit(chain, issuer, anchors(issuer, 3))
+                anchor(chain, issuer, 3)
         except Exception as error:  # noqa: BLE001 - reported below
             failures.append(error)
 
@@ -415,11 +369,7 @@ def test_many_submit_while_rules_change(chain: Consortium, issuer: Party) -> Non
     for thread in threads:
         thread.start()
     for number in range(3):
-        chain.govern(
-            make_entry(
-                "resource", role="schema", url=f"https://x.example/{number}", digest=digest(1)
-            )
-        )
+        chain.govern(resource(f"x-{number}"))
     for thread in threads:
         thread.join()
     assert not failures

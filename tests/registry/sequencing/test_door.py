@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -27,43 +24,15 @@ from registry.errors import (
     SealInvalid,
     SubmissionMalformed,
 )
-from registry.ledger.entries import Entry, anchor_entry, make_entry, status_entry
-from registry.ledger.submission import seal
+from registry.ledger.entries import Entry, make_entry, status_entry
 from registry.sequencing import door as door_module
 from registry.sequencing.chain import Chains
 from registry.sequencing.door import Added, Answer, Door, ForwardClock, Gate
 from registry.simulation.simulator import START, Consortium, Party
+from tests.registry.submissions import anchors, resource, sealed
 from tests.waiting import until
 
 LIST = "https://issuer.example/status/1"
-
-
-@pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Consortium]:
-    with Consortium(tmp_path) as consortium:
-        yield consortium
-
-
-@pytest.fixture
-def issuer(chain: Consortium) -> Party:
-    return chain.add_issuer()
-
-
-def anchors(party: Party, count: int = 1) -> list[Entry]:
-    return [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
-
-
-def body(
-    chain: Consortium, party: Party, entries: list[Entry], *, hours: int = 0, origin: str = ""
-) -> bytes:
-    return seal(
-        origin or chain.genesis.identity_origin,
-        entries,
-        submitter=party.did,
-        key_url=party.key_url,
-        signer=party.key,
-        now=chain.now + timedelta(hours=hours),
-    ).encode()
 
 
 class Callers:
@@ -107,25 +76,26 @@ def test_each_of_hundreds_gets_its_own_answer(
 ) -> None:
     log = chains(chain).log(callers.origin)
     known = anchors(issuer, 3)
-    chains(chain).add(callers.origin, body(chain, issuer, known))
+    chains(chain).add(callers.origin, sealed(chain, issuer, known))
     chain.settle()
     stranger = Party("did:web:stranger.example", PrivateKey.generate("P-256"), "", {})
     forged = Party(issuer.did, stranger.key, issuer.key_url, {})
     twice = anchors(issuer, 2)
-    good = body(chain, issuer, anchors(issuer))
+    good = sealed(chain, issuer, anchors(issuer))
     nobody = Party(stranger.did, stranger.key, f"{stranger.did}#key-1", {})
+    late = chain.now + timedelta(hours=3)
     makers: list[tuple[Any, Any]] = [
-        (lambda: body(chain, issuer, anchors(issuer)), Added),
-        (lambda: body(chain, issuer, anchors(issuer, 5)), Added),
-        (lambda: body(chain, issuer, known), "repeated"),
-        (lambda: body(chain, issuer, [*anchors(issuer), known[1]]), EntriesDuplicate),
-        (lambda: body(chain, issuer, twice + twice), EntriesDuplicate),
-        (lambda: body(chain, forged, anchors(issuer)), SealInvalid),
-        (lambda: body(chain, nobody, anchors(nobody)), NotPermitted),
-        (lambda: body(chain, issuer, anchors(issuer), hours=3), NotPermitted),
-        (lambda: body(chain, issuer, anchors(issuer))[:-1], SubmissionMalformed),
+        (lambda: sealed(chain, issuer, anchors(issuer)), Added),
+        (lambda: sealed(chain, issuer, anchors(issuer, 5)), Added),
+        (lambda: sealed(chain, issuer, known), "repeated"),
+        (lambda: sealed(chain, issuer, [*anchors(issuer), known[1]]), EntriesDuplicate),
+        (lambda: sealed(chain, issuer, twice + twice), EntriesDuplicate),
+        (lambda: sealed(chain, forged, anchors(issuer)), SealInvalid),
+        (lambda: sealed(chain, nobody, anchors(nobody)), NotPermitted),
+        (lambda: sealed(chain, issuer, anchors(issuer), at=late), NotPermitted),
+        (lambda: sealed(chain, issuer, anchors(issuer))[:-1], SubmissionMalformed),
         (
-            lambda: body(chain, issuer, anchors(issuer)).replace(b'"anchor":"u', b'"anchor":"v'),
+            lambda: sealed(chain, issuer, anchors(issuer)).replace(b'"anchor":"u', b'"anchor":"v'),
             EntryMalformed,
         ),
         (lambda: b"\n", EntryMalformed),
@@ -165,7 +135,7 @@ def test_one_group_needs_few_commits(chain: Consortium, issuer: Party, callers: 
     log = chains(chain).log(callers.origin)
     with chains(chain).door.gate.closed():
         for _ in range(200):
-            callers.submit(body(chain, issuer, anchors(issuer)))
+            callers.submit(sealed(chain, issuer, anchors(issuer)))
     assert all(isinstance(answer, Added) for answer in callers.wait())
     log.integrate()
     assert len(log.view.blocks()) < 20
@@ -176,10 +146,10 @@ def test_what_stands_twice_in_a_group_is_added_once(
 ) -> None:
     entries = anchors(issuer, 2)
     with chains(chain).door.gate.closed():
-        callers.submit(body(chain, issuer, entries))
-        callers.submit(body(chain, issuer, entries))
-        callers.submit(body(chain, issuer, entries[:1]))
-        callers.submit(body(chain, issuer, [*anchors(issuer), entries[1]]))
+        callers.submit(sealed(chain, issuer, entries))
+        callers.submit(sealed(chain, issuer, entries))
+        callers.submit(sealed(chain, issuer, entries[:1]))
+        callers.submit(sealed(chain, issuer, [*anchors(issuer), entries[1]]))
     first, again, part, mixed = callers.wait()
     assert first == Added((0, 1), repeated=False)
     assert again == Added((0, 1), repeated=True)
@@ -200,10 +170,10 @@ def test_a_defect_at_one_submission_is_its_own(
 
     monkeypatch.setattr(door, "permit", fails_once)
     for _ in range(5):
-        callers.submit(body(chain, issuer, anchors(issuer)))
+        callers.submit(sealed(chain, issuer, anchors(issuer)))
     answers = callers.wait()
     assert [type(answer) for answer in answers] == [ZeroDivisionError] + 4 * [Added]
-    chain.govern(_resource(1))  # nobody was left inside the gate
+    chain.govern(resource())  # nobody was left inside the gate
 
 
 def test_a_full_disk_refuses_all_of_a_commit_and_no_more(
@@ -218,20 +188,14 @@ def test_a_full_disk_refuses_all_of_a_commit_and_no_more(
         raise StoreFull(store="test")
 
     monkeypatch.setattr(log._store, "append", full)
-    callers.submit(body(chain, issuer, anchors(issuer)))
+    callers.submit(sealed(chain, issuer, anchors(issuer)))
     callers.submit(b"nonsense\n")
     full_disk, malformed = callers.wait()
     assert isinstance(full_disk, StoreFull)
     assert isinstance(malformed, EntryMalformed)
     monkeypatch.setattr(log._store, "append", append)
-    assert chains(chain).add(callers.origin, body(chain, issuer, anchors(issuer))).indices == (0,)
-    chain.govern(_resource(1))
-
-
-def _resource(number: int) -> Entry:
-    digest = "uEi" + "A" * 43 + "A"
-    url = f"https://x.example/{number}"
-    return make_entry("resource", role="schema", url=url, digest=digest)
+    assert chains(chain).add(callers.origin, sealed(chain, issuer, anchors(issuer))).indices == (0,)
+    chain.govern(resource())
 
 
 def test_rules_change_while_hundreds_add(
@@ -242,7 +206,7 @@ def test_rules_change_while_hundreds_add(
     def add() -> None:
         while not ended.is_set():
             entries = anchors(issuer)
-            answer = chains(chain).add(callers.origin, body(chain, issuer, entries))
+            answer = chains(chain).add(callers.origin, sealed(chain, issuer, entries))
             assert not answer.repeated
 
     threads = [threading.Thread(target=add) for _ in range(8)]
@@ -250,7 +214,7 @@ def test_rules_change_while_hundreds_add(
         thread.start()
     try:
         for number in range(5):
-            chain.govern(_resource(number))
+            chain.govern(resource(f"x-{number}"))
             chains(chain).tick()
     finally:
         ended.set()
@@ -265,24 +229,24 @@ def test_rules_change_while_hundreds_add(
 def test_rules_and_status_lists_go_aside(
     chain: Consortium, issuer: Party, callers: Callers
 ) -> None:
-    digest = _resource(0)["digest"]
+    digest = resource()["digest"]
     origin = chain.genesis.identity_origin
     newest = [
         status_entry(issuer.did, LIST, digest, chain.now + timedelta(minutes=m)) for m in (2, 1, 2)
     ]
-    callers.submit(body(chain, issuer, newest[:1]))
+    callers.submit(sealed(chain, issuer, newest[:1]))
     callers.wait()
     callers.told.clear()
     for entry in newest[1:]:
-        callers.submit(body(chain, issuer, [entry]))
-    callers.submit(body(chain, issuer, anchors(issuer)))
+        callers.submit(sealed(chain, issuer, [entry]))
+    callers.submit(sealed(chain, issuer, anchors(issuer)))
     older, repeated, added = callers.wait()
     assert isinstance(older, NotPermitted)
     assert repeated == Added((0,), repeated=True)
     assert isinstance(added, Added)
     other = chain.add_issuer("did:web:other.example")
     with pytest.raises(NotPermitted):
-        chains(chain).add(origin, body(chain, other, [_of(other, newest[0])]))
+        chains(chain).add(origin, sealed(chain, other, [_of(other, newest[0])]))
     assert chain.settle()
 
 
@@ -297,10 +261,10 @@ def _of(party: Party, entry: Entry) -> Entry:
 def test_status_lists_of_one_address_are_judged_one_after_the_other(
     chain: Consortium, issuer: Party, callers: Callers
 ) -> None:
-    digest = _resource(0)["digest"]
+    digest = resource()["digest"]
     for minute in range(1, 9):
         moment = chain.now + timedelta(seconds=minute)
-        callers.submit(body(chain, issuer, [status_entry(issuer.did, LIST, digest, moment)]))
+        callers.submit(sealed(chain, issuer, [status_entry(issuer.did, LIST, digest, moment)]))
     answers = callers.wait()
     chain.settle()
     size = chains(chain).log(callers.origin).size
@@ -319,7 +283,7 @@ def test_what_waits_is_bounded(
     chain: Consortium, issuer: Party, callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door_module, "MAX_CALLERS", 4)
-    data = [body(chain, issuer, anchors(issuer)) for _ in range(5)]
+    data = [sealed(chain, issuer, anchors(issuer)) for _ in range(5)]
     with chains(chain).door.gate.closed():
         for one in data[:4]:
             callers.submit(one)
@@ -341,8 +305,8 @@ def test_whoever_waits_when_it_closes_is_answered(
     chain: Consortium, issuer: Party, callers: Callers
 ) -> None:
     for _ in range(50):
-        callers.submit(body(chain, issuer, anchors(issuer)))
-    callers.submit(body(chain, issuer, anchors(issuer)), chain.genesis.origin)
+        callers.submit(sealed(chain, issuer, anchors(issuer)))
+    callers.submit(sealed(chain, issuer, anchors(issuer)), chain.genesis.origin)
     callers.door.close()
     callers.door.close()
     with pytest.raises(LogClosed):
@@ -362,7 +326,7 @@ def test_answers_mean_durable(chain: Consortium, issuer: Party, callers: Callers
         seen.append(log._store.head().size - answer.indices[-1])
 
     for _ in range(50):
-        callers.door.submit(callers.origin, body(chain, issuer, anchors(issuer)), tell)
+        callers.door.submit(callers.origin, sealed(chain, issuer, anchors(issuer)), tell)
     until(lambda: len(seen) == 50)
     assert min(seen) >= 2  # the entry and its seal are in the record
 

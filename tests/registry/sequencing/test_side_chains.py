@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,19 +27,9 @@ from registry.ledger.submission import seal
 from registry.sequencing.chain import Chains, SequencerKeys, log_signer
 from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
+from tests.registry.submissions import anchor, anchors, sealed, submit
 
 IDENTITY = "identity"
-
-
-@pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Consortium]:
-    with Consortium(tmp_path) as consortium:
-        yield consortium
-
-
-@pytest.fixture
-def issuer(chain: Consortium) -> Party:
-    return chain.add_issuer()
 
 
 def key_for(name: str) -> PrivateKey:
@@ -81,18 +69,6 @@ def next_epoch(chain: Consortium, number: int = 2, **changes: Any) -> Entry:
     )
 
 
-def some(party: Party, count: int = 1) -> list[Entry]:
-    return [anchor_entry(party.did, os.urandom(32)) for _ in range(count)]
-
-
-def submit(
-    chain: Consortium, party: Party, entries: Sequence[Entry], origin: str | None = None
-) -> Any:
-    return chain.client.submit(
-        origin or chain.genesis.identity_origin, entries, party.key, party.key_url
-    )
-
-
 def recorded(chain: Consortium, origin: str | None = None) -> int:
     """Entries of a side chain that the main chain has recorded."""
     chains = chain.sequencer.chains
@@ -119,22 +95,22 @@ def test_a_side_chain_is_recorded_by_its_own_interval_and_batch(
     chain.govern(slow)
     chain.govern(_with_chains(chain, issuer, slow["origin"]))
     tick = chain.sequencer.chains.tick
-    submit(chain, issuer, some(issuer), slow["origin"])  # and its seal
-    submit(chain, issuer, some(issuer))
+    submit(chain, issuer, anchors(issuer), slow["origin"])  # and its seal
+    anchor(chain, issuer)
     tick(everything=False)  # their first ones: at once
     assert (recorded(chain), recorded(chain, slow["origin"])) == (2, 2)
-    submit(chain, issuer, some(issuer), slow["origin"])
-    submit(chain, issuer, some(issuer))
+    submit(chain, issuer, anchors(issuer), slow["origin"])
+    anchor(chain, issuer)
     tick(everything=False)
     assert (recorded(chain), recorded(chain, slow["origin"])) == (2, 2)
     pace.seconds += 0.2
     tick(everything=False)
     assert (recorded(chain), recorded(chain, slow["origin"])) == (4, 2)
     assert chain.sequencer.chains.waited(slow["origin"]) == pytest.approx(0.2)
-    submit(chain, issuer, some(issuer), slow["origin"])  # now four wait
+    submit(chain, issuer, anchors(issuer), slow["origin"])  # now four wait
     tick(everything=False)
     assert recorded(chain, slow["origin"]) == 6
-    submit(chain, issuer, some(issuer), slow["origin"])
+    submit(chain, issuer, anchors(issuer), slow["origin"])
     pace.seconds += 4.4
     tick(everything=False)
     assert recorded(chain, slow["origin"]) == 6
@@ -151,7 +127,7 @@ def test_an_entry_that_waits_too_long_raises_an_alarm(chain: Consortium, issuer:
     )
     chain.govern(_with_chains(chain, issuer, side["origin"]))
     for _ in range(2):
-        submit(chain, issuer, some(issuer), side["origin"])
+        submit(chain, issuer, anchors(issuer), side["origin"])
         chain.sequencer.step(everything=False)
     pace.seconds += 51
     [alarm] = chain.sequencer.status()["alarms"]
@@ -219,7 +195,7 @@ def test_side_chains_go_on_while_the_main_chain_fails(
     monkeypatch.setattr(SqliteStore, "append", fails)
     size, sent = chain.sequencer.chains.main.size, []
     for _ in range(5):
-        entries = some(issuer, 20)
+        entries = anchors(issuer, 20)
         assert not submit(chain, issuer, entries).repeated
         sent += entries
         with pytest.raises(StoreFull):
@@ -240,7 +216,7 @@ def test_side_chains_go_on_without_a_quorum(chain: Consortium, issuer: Party) ->
     for name in list(chain.nodes)[:2]:
         chain.stop_node(name)
     for _ in range(3):
-        submit(chain, issuer, some(issuer, 5))
+        anchor(chain, issuer, 5)
         assert not chain.sequencer.step(everything=True)
     stopped = [name for name in chain.approvers if name not in chain.nodes]
     for name in stopped:
@@ -253,7 +229,7 @@ def test_one_side_chain_that_fails_does_not_hold_up_the_others(
     chain: Consortium, issuer: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verifier = chain.add_verifier()
-    submit(chain, issuer, some(issuer))
+    anchor(chain, issuer)
     access = access_entry(verifier.did, os.urandom(32))
     submit(chain, verifier, [access], chain.genesis.access_origin)
     broken = chain.sequencer.chains.logs[chain.genesis.identity_origin]
@@ -277,11 +253,11 @@ def test_a_next_epoch_closes_the_one_before_and_loses_nothing(
     chain: Consortium, issuer: Party
 ) -> None:
     genesis = chain.genesis
-    first = some(issuer, 3)
+    first = anchors(issuer, 3)
     submit(chain, issuer, first)
     chain.govern(next_epoch(chain))  # the three were waiting
     assert recorded(chain) == 4
-    second = some(issuer, 2)
+    second = anchors(issuer, 2)
     receipt = submit(chain, issuer, second)  # the issuer still names the old chain
     assert receipt.origin == f"{genesis.network}/identity-2"
     assert chain.settle()
@@ -303,19 +279,12 @@ def test_a_next_epoch_closes_the_one_before_and_loses_nothing(
 def test_a_closed_chain_takes_nothing_and_answers_repetitions(
     chain: Consortium, issuer: Party
 ) -> None:
-    entries = some(issuer, 2)
+    entries = anchors(issuer, 2)
     first = submit(chain, issuer, entries)
     chain.govern(next_epoch(chain))
     again = submit(chain, issuer, entries)
     assert (again.origin, again.indices, again.repeated) == (first.origin, first.indices, True)
-    body = seal(
-        chain.genesis.identity_origin,
-        some(issuer),
-        submitter=issuer.did,
-        key_url=issuer.key_url,
-        signer=issuer.key,
-        now=chain.now,
-    ).encode()
+    body = sealed(chain, issuer, anchors(issuer))
     with pytest.raises(ChainClosed) as closed:
         chain.sequencer.chains.add(chain.genesis.identity_origin, body)
     assert closed.value.params["successor"] == f"{chain.genesis.network}/identity-2"
@@ -334,17 +303,17 @@ def test_epochs_follow_each_other_once_and_in_order(chain: Consortium, issuer: P
     with pytest.raises(SubmissionRefused, match="is followed by"):
         chain.govern(side_chain(chain, "x", epoch=2, previous=chain.genesis.identity_origin))
     chain.govern(next_epoch(chain, 3))
-    receipt = submit(chain, issuer, some(issuer))
+    receipt = anchor(chain, issuer)
     assert receipt.origin == f"{chain.genesis.network}/identity-3"
     assert chain.settle()
     assert chain.sequencer.status()["alarms"] == []
 
 
 def test_epochs_survive_a_restart_of_everything(chain: Consortium, issuer: Party) -> None:
-    submit(chain, issuer, some(issuer))
+    anchor(chain, issuer)
     chain.govern(next_epoch(chain))
     origin = f"{chain.genesis.network}/identity-2"
-    submit(chain, issuer, some(issuer))
+    anchor(chain, issuer)
     chain.settle()
     keys = chain.keys.sequencer(
         chain.genesis.network, lambda: {"identity-2": key_for("identity-2")}
@@ -404,7 +373,7 @@ def test_a_server_cannot_send_a_client_out_of_the_network_or_round_for_ever(
     for successor in ("elsewhere.example/identity", "nonsense", chain.genesis.identity_origin):
         monkeypatch.setattr(chain.client, "_send", answer(successor))
         with pytest.raises(RegistryMisbehaved):
-            submit(chain, issuer, some(issuer))
+            anchor(chain, issuer)
 
 
 def test_roll_over_is_a_matter_of_contracts(chain: Consortium) -> None:

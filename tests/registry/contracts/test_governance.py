@@ -1,38 +1,20 @@
-"""Contracts: what may stand as one, how they decide, when they count, and who may change them."""
+"""Contracts of a network: when they count, who may change them, and what none can allow."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from credentials.dids import did_document, did_key, key_url
 from credentials.keys import PrivateKey, PublicKey
-from registry.contracts import (
-    LIBRARY,
-    Engine,
-    Party,
-    PolicyText,
-    Request,
-    approve,
-    library_text,
-    schema_text,
-)
-from registry.contracts.policy import MAX_CONDITIONALS, MAX_DEPTH, MAX_LINKS, MAX_POLICIES, measure
-from registry.contracts.rehearsal import Rehearsal, rehearse
+from registry.contracts import LIBRARY, approve, library_text
 from registry.errors import (
     ChainInvalid,
-    ContractMalformed,
     EntryMalformed,
     GenesisInvalid,
     NotPermitted,
@@ -51,17 +33,10 @@ from registry.ledger.members import encode_time
 from registry.ledger.submission import seal
 from registry.sequencing.chain import Chains, log_signer
 from registry.sequencing.founding import default_contracts, found_network
-from registry.simulation.simulator import START, Consortium
-from registry.simulation.simulator import Party as Member
+from registry.simulation.simulator import START, Consortium, Party
 from registry.tlog.note import ED25519_COSIGNATURE, VerifierKey
-
-FORBID_NOTHING = ""
-
-
-@pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Consortium]:
-    with Consortium(tmp_path) as consortium:
-        yield consortium
+from tests.registry.contracts.texts import ALLOW, FORBID_NOTHING, OPEN
+from tests.registry.submissions import anchor
 
 
 def contract(
@@ -81,11 +56,6 @@ def contract(
     return make_entry("contract", **body, approvals=approvals)
 
 
-def anchor(chain: Consortium, party: Member) -> Any:
-    entry = anchor_entry(party.did, os.urandom(32))
-    return chain.client.submit(chain.genesis.identity_origin, [entry], party.key, party.key_url)
-
-
 def fill(chain: Consortium, size: int) -> None:
     """Let the main chain grow to at least `size`."""
     number = 0
@@ -93,228 +63,6 @@ def fill(chain: Consortium, size: int) -> None:
         number += 1
         url = f"https://fill.example/{chain.sequencer.chains.main.size}/{number}"
         chain.govern(make_entry("resource", role="context", url=url, digest="uEi" + "A" * 44))
-
-
-# What may stand as a contract
-
-
-def test_the_library_is_sound_and_speaks_of_every_action() -> None:
-    spoken = set()
-    for name in LIBRARY:
-        text = PolicyText.parse(library_text(name), name)
-        assert text.rules
-        spoken |= text.actions
-    assert all(f"action {action} " in schema_text() for action in spoken)
-    assert len(spoken) == schema_text().count("\naction ")
-
-
-def test_the_examples_of_the_documentation_can_stand() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```cedar\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == 5
-    for text in examples:
-        assert PolicyText.parse(text, "contracts" if "replaceContract" in text else "x").rules
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("permit(", "end of input"),
-        (
-            '@id("a") permit(principal, action == Action::"anchor", resource) when { context.x };',
-            "x",
-        ),
-        ('@id("a") permit(principal, action, resource);', "does not name its actions"),
-        ('permit(principal, action == Action::"anchor", resource);', "no @id"),
-        ('@id("A b") permit(principal, action == Action::"anchor", resource);', "no @id"),
-        ('@id("a") permit(principal == ?principal, action == Action::"anchor", resource);', "slot"),
-        ('@id("a") permit(principal, action == Action::"fly", resource);', "fly"),
-        ('@id("a") permit(principal is Dog, action == Action::"anchor", resource);', "Dog"),
-        ('@id("a") permit(principal, action == Action::"replaceContract", resource);', "only"),
-        (
-            '@id("a") permit(principal, action == Action::"anchor", resource);' * 2,
-            "one id",
-        ),
-        ("§", "no Cedar at character 1"),
-        (
-            '@id("a") permit(principal, action == Action::"anchor", resource)'
-            ' when { "é\n" == "" };',
-            "no",
-        ),
-    ],
-)
-def test_texts_that_cannot_stand_are_refused_by_name(text: str, reason: str) -> None:
-    with pytest.raises(ContractMalformed) as refused:
-        PolicyText.parse(text, "trial")
-    assert reason in str(refused.value.params["reason"])
-
-
-def _when(expression: str) -> str:
-    return (
-        f'@id("a") permit(principal, action == Action::"anchor", resource) when {{ {expression} }};'
-    )
-
-
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "(" * MAX_DEPTH + "true" + ")" * MAX_DEPTH,
-        "[" * MAX_DEPTH + "]" * MAX_DEPTH,
-        "true" + " && true" * (MAX_LINKS + 1),
-        "1" + "+1" * (MAX_LINKS + 1) + " == 1",
-        "context" + ".a" * (MAX_LINKS + 1),
-        "context" + '["a"]' * (MAX_LINKS + 1),
-        "if true then " * (MAX_CONDITIONALS + 1) + "true" + " else true" * (MAX_CONDITIONALS + 1),
-        "!" * (MAX_LINKS + 1) + "true",
-        "//\r" + "(" * 500 + "true" + ")" * 500,
-    ],
-)
-def test_a_text_that_would_exhaust_the_stack_never_reaches_the_parser(expression: str) -> None:
-    with pytest.raises(ContractMalformed) as refused:
-        measure(_when(expression), "trial")
-    assert "nests too deep" in str(refused.value.params["reason"])
-
-
-def test_the_longest_texts_that_pass_are_parsed_on_a_small_stack() -> None:
-    worst = [
-        "(" * (MAX_DEPTH - 1) + "true" + ")" * (MAX_DEPTH - 1),
-        "true" + " && true" * (MAX_LINKS - 4),
-        "if true then " * MAX_CONDITIONALS + "true" + " else true" * MAX_CONDITIONALS,
-        ("(" + "if true then " * 2) * 4 + "true" + (" else true" * 2 + ")") * 4,
-        "([{a:" * 3 + "1" + "}])" * 3 + " == 1",
-    ]
-    code = (
-        "import sys, threading\n"
-        "threading.stack_size(512 * 1024)\n"
-        "from registry.contracts import PolicyText\n"
-        "from registry.errors import ContractMalformed\n"
-        "def work():\n"
-        "    for text in sys.argv[1:]:\n"
-        "        try: PolicyText.parse(text, 'trial')\n"
-        "        except ContractMalformed: pass\n"
-        "    print('alive')\n"
-        "thread = threading.Thread(target=work); thread.start(); thread.join()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(_when, worst)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "alive\n")
-
-
-@pytest.mark.parametrize("hidden", ["\x1b[2J", "\u202e", "\u200b", "\x00", "\u2028"])
-def test_what_people_cannot_see_cannot_stand_in_a_contract(hidden: str) -> None:
-    for text in (f"// {hidden}", _when(f'"{hidden}" == ""'), hidden):
-        with pytest.raises(ContractMalformed, match="not seen"):
-            measure(text, "trial")
-
-
-def test_too_many_policies_and_too_long_texts_are_refused() -> None:
-    with pytest.raises(ContractMalformed, match="policies"):
-        measure(";" * (MAX_POLICIES + 1), "trial")
-    with pytest.raises(ContractMalformed, match="bytes"):
-        measure(" " * 7000, "trial")
-    with pytest.raises(EntryMalformed):
-        make_entry(
-            "contract",
-            name="x",
-            version=1,
-            policy=" " * 7000,
-            activates=9,
-            replaces=None,
-            approvals=[],
-        )
-
-
-@given(
-    st.text(
-        alphabet='permit(){}[]principal,action resource==Action::"@id;!&|.<>0aé\n\r/\\',
-        max_size=200,
-    )
-)
-def test_no_text_gets_past_with_another_error(text: str) -> None:
-    with suppress(ContractMalformed):
-        PolicyText.parse(text, "trial")
-
-
-# How they decide
-
-
-def request(**changes: Any) -> Request:
-    asked = {
-        "principal": Party("Issuer", "did:web:i", {"did": "did:web:i", "types": [], "chains": []}),
-        "action": "anchor",
-        "resource": Party("Chain", "n/c", {"purpose": "anchors", "scenario": "s", "epoch": 1}),
-        "context": {"inForce": True, "chainIncluded": True},
-    }
-    return Request(**{**asked, **changes})
-
-
-def engine(text: str) -> Engine:
-    return Engine((f"trial/{rule.id}", rule) for rule in PolicyText.parse(text, "trial").rules)
-
-
-ALLOW = '@id("allow") permit(principal, action == Action::"anchor", resource);'
-
-
-def test_what_nothing_permits_is_denied() -> None:
-    assert not engine("").judge(request()).allowed
-    assert engine(ALLOW).judge(request()).by == ("trial/allow",)
-    assert not engine(ALLOW).judge(request(action="recordAccess")).allowed
-
-
-def test_a_prohibition_wins() -> None:
-    text = ALLOW + '@id("no") forbid(principal is Issuer, action == Action::"anchor", resource);'
-    decision = engine(text).judge(request())
-    assert (decision.allowed, decision.by) == (False, ("trial/no",))
-    stranger = Party("Stranger", "did:key:s", {"did": "did:key:s"})
-    assert engine(text).judge(request(principal=stranger)).allowed
-
-
-def test_a_policy_that_fails_denies_although_another_permits() -> None:
-    # Overflow is an error of evaluation, which no type check foresees.
-    text = ALLOW + (
-        '@id("over") forbid(principal, action == Action::"anchor", resource)'
-        " when { resource.epoch * 9223372036854775807 < 0 };"
-    )
-    assert engine(text).judge(request()).allowed
-    chain = Party("Chain", "n/c", {"purpose": "anchors", "scenario": "s", "epoch": 2})
-    decision = engine(text).judge(request(resource=chain))
-    assert not decision.allowed
-    assert "trial/over" in decision.failed[0]
-
-
-def test_a_request_that_is_too_large_is_denied() -> None:
-    crowd = Party("Issuer", "did:web:i", {"did": "d", "types": ["t"] * 300, "chains": []})
-    assert engine(ALLOW).judge(request(principal=crowd)).failed
-
-
-def test_policies_about_one_party_apply_to_it_alone() -> None:
-    text = (
-        '@id("one") permit(principal == Stranger::"did:key:a",'
-        ' action in [Action::"anchor"], resource);'
-    )
-    for did, allowed in (("did:key:a", True), ("did:key:b", False)):
-        party = Party("Stranger", did, {"did": did})
-        assert engine(text).judge(request(principal=party)).allowed is allowed
-
-
-def test_decisions_are_kept_by_what_tells_requests_apart() -> None:
-    judge = engine(ALLOW)
-    asked = 0
-
-    def ask() -> Request:
-        nonlocal asked
-        asked += 1
-        return request()
-
-    first = judge.decide(("a", 1), ask)
-    assert judge.decide(("a", 1), ask) is first
-    assert asked == 1
-    judge.decide(("a", 2), ask)
-    assert asked == 2
 
 
 # When they count
@@ -450,8 +198,6 @@ def test_nodes_refuse_an_ill_typed_contract_that_the_sequencer_let_in(chain: Con
 
 # Who may change them
 
-OPEN = '@id("all") permit(principal is Operator, action == Action::"replaceContract", resource);'
-
 
 def test_the_rule_of_rules_takes_a_quorum_of_nodes(chain: Consortium) -> None:
     names = sorted(chain.approvers)
@@ -576,7 +322,7 @@ def test_an_issuer_keeps_its_addresses_for_status_lists(chain: Consortium) -> No
     chain.govern(make_entry("issuer", **{**body, "statusLists": ["https://first.example/status/"]}))
     mine, digest = "https://first.example/status/1", "uEi" + "A" * 44
 
-    def publish(party: Member, url: str) -> None:
+    def publish(party: Party, url: str) -> None:
         entry = status_entry(party.did, url, digest, chain.now)
         chain.client.submit(chain.genesis.identity_origin, [entry], party.key, party.key_url)
 
@@ -593,64 +339,6 @@ def test_an_issuer_keeps_its_addresses_for_status_lists(chain: Consortium) -> No
         chain.govern(
             make_entry("issuer", **{**rest, "statusLists": ["https://first.example/status/"]})
         )
-
-
-# Rehearsing
-
-
-def history(chain: Consortium, text: str, name: str = "anchoring") -> Rehearsal:
-    client = chain.client
-
-    def read(origin: str, start: int, end: int) -> Iterator[bytes]:
-        yield from (entry.raw for entry in client.entries(origin, start, end))
-
-    return rehearse(
-        chain.genesis,
-        PolicyText.parse(text, name),
-        name,
-        size=client.cosigned().size,
-        read=read,
-    )
-
-
-def test_rehearsing_what_is_in_force_differs_in_nothing(chain: Consortium) -> None:
-    anchor(chain, chain.add_issuer())
-    chain.settle()
-    for name in LIBRARY:
-        report = history(chain, library_text(name), name)
-        assert not report.differs, report.to_json()
-    assert report.judged == 2  # the accreditation and the anchor
-    assert report.probed > 50
-
-
-def test_rehearsing_names_what_would_have_been_refused(chain: Consortium) -> None:
-    issuer = chain.add_issuer()
-    anchor(chain, issuer)
-    chain.settle()
-    report = history(chain, FORBID_NOTHING)
-    assert report.refused_count == 1
-    [one] = report.refused
-    assert (one.origin, one.index, one.kind, one.submitter) == (
-        chain.genesis.identity_origin,
-        0,
-        "anchor",
-        issuer.did,
-    )
-    assert {probe.request.action for probe in report.probes} == {"anchor"}
-
-
-def test_rehearsing_shows_what_would_newly_be_allowed(chain: Consortium) -> None:
-    report = history(chain, ALLOW)
-    assert report.refused_count == 0
-    roles = {probe.request.principal.type for probe in report.probes if probe.allowed}
-    assert roles == {"Operator", "Issuer", "Verifier", "Stranger"}
-    opened = history(chain, OPEN, "contracts")
-    assert any(
-        probe.allowed and probe.request.context["name"] == "contracts" for probe in opened.probes
-    )
-    told = opened.to_json()
-    assert told["differs"]
-    assert told["allowed"]
 
 
 # The state that many rules lead to
