@@ -1,8 +1,9 @@
 """The queue of a log: submissions come together into commits, and each is answered.
 
-Guarantees that a submission is told once: where it stands, after its commit is durable, or why
-nothing of it was recorded; and that every leaf is in the log once. After a failed commit it goes
-on from what the record says, or else it stops and takes nothing more.
+Guarantees that a submission is told where it stands only after its commit is durable, that one
+which is refused is recorded in no part, and that every leaf is in the log once. After a failed
+commit it goes on from what the record says, or else it stops and takes nothing more. A commit
+that a database took and could not confirm is told as `StoreUnreachable`: it may be in the log.
 
 It writes no tiles and signs nothing: what is committed is in the record, and not yet to be seen.
 """

@@ -61,7 +61,8 @@ class Head:
     def append(self, entries: Sequence[bytes], leaves: Sequence[bytes]) -> None:
         """Commit entries with their leaf hashes; they are durable when this returns.
 
-        Raises what `current` and `Store.append` raise; then the head has not moved here.
+        Raises what `current` and `Store.append` raise; then the head has not moved here, and
+        `reload` is due before the next one.
         """
         before = self.current()
         after = before.copy()

@@ -196,8 +196,9 @@ class Log:
         `trailer` (a seal) is written behind them when they are new, and not compared when they
         are not: it differs from attempt to attempt. `leaves` are the leaf hashes of all of them,
         where the caller has them. Raises `BatchSize`, `EntryTooLarge`, `LogBusy`, `LogClosed`;
-        told are `EntriesDuplicate`, `StoreFull`, `StoreFailed`, `HeadMoved`, `LogClosed`, and
-        then nothing of it was recorded.
+        told are `EntriesDuplicate`, `StoreFull`, `StoreFailed`, `HeadMoved`, `LeaseLost`,
+        `LogClosed`, and then nothing of it was recorded; or `StoreUnreachable`, and then it may
+        have been: whoever asks again is answered with its indices.
         """
         self._committer.post(entries, trailer, tell, leaves)
 
