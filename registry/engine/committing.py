@@ -17,7 +17,6 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from registry.engine.head import Head
-from registry.engine.view import LogView
 from registry.errors import (
     BatchSize,
     EntriesDuplicate,
@@ -85,16 +84,13 @@ class _Submission:
 class Committer:
     """The queue and the one thread that empties it. Thread-safe; close it."""
 
-    def __init__(
-        self, store: Store, head: Head, view: LogView, lease: Lease | None, *, interval_s: float
-    ) -> None:
-        """Starts the thread, which alone moves `head`. `view` tells whether the genesis is in.
+    def __init__(self, store: Store, head: Head, lease: Lease | None, *, interval_s: float) -> None:
+        """Starts the thread, which alone moves `head`.
 
         `interval_s`: how long a commit waits for company.
         """
         self._store = store
         self._head = head
-        self._view = view
         self._lease = lease
         self._interval_s = interval_s
         self._pending = 0
@@ -124,7 +120,7 @@ class Committer:
             raise BatchSize(size=len(rows), limit=MAX_BATCH_ENTRIES)
         first, *others = map(len, rows)
         # Only the genesis may be larger: the first entry of all.
-        limit = MAX_ENTRY_BYTES if self._view.size else MAX_GENESIS_BYTES
+        limit = MAX_ENTRY_BYTES if self._head.size else MAX_GENESIS_BYTES
         if not 0 < first <= limit:
             raise EntryTooLarge(size=first, limit=limit)
         if others and not 0 < min(others) <= max(others) <= MAX_ENTRY_BYTES:
@@ -159,6 +155,14 @@ class Committer:
     # --- the thread ---
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException:
+            # Nobody may wait for answers that no thread will give.
+            self._stop()
+            raise
+
+    def _work(self) -> None:
         held: _Submission | None = None
         closing = False
         while not closing:

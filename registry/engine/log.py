@@ -80,7 +80,7 @@ class Log:
         self.view = self._integrator.view
         self._publisher = Publisher(store, files, self.view, signer, clock, shown=shown)
         # Last of all: nothing is taken before everything is recovered.
-        self._committer = Committer(store, self._head, self.view, lease, interval_s=interval_s)
+        self._committer = Committer(store, self._head, lease, interval_s=interval_s)
 
     @staticmethod
     def check_origin(origin: str) -> None:

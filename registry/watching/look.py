@@ -6,13 +6,14 @@ writes there what it has verified itself, and says what it found in the look's r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from registry.errors import RegistryError
+from registry.errors import RegistryError, RegistryUnreachable, StoreFailed, StoreFull
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import encode_time
 from registry.watching.address import Address
@@ -65,6 +66,20 @@ class Look:
         """Raise the alarm that an answer does not verify, for the cause that `error` is."""
         said = _("what {address} answers for {origin} does not verify: {code}")
         self.alarm(FORGED, said, address, origin, proven=True, code=error.code)
+
+    @contextmanager
+    def believing_nothing(self, address: Address, origin: str) -> Iterator[None]:
+        """Around a check of what `address` shows: whatever does not verify becomes an alarm.
+
+        Lets through RegistryUnreachable, which proves nothing, and StoreFailed and StoreFull, which
+        are trouble of our own.
+        """
+        try:
+            yield
+        except (RegistryUnreachable, StoreFailed, StoreFull):
+            raise
+        except RegistryError as error:
+            self.forged(address, origin, error)
 
     def count(self, origin: str, **counts: int) -> None:
         """Tell what a chain counts, by name; of two counts of one name the larger is told."""

@@ -23,6 +23,7 @@ import httpx
 from registry.errors import RegistryUnreachable
 from registry.ledger.genesis import Genesis
 from registry.nodes.mirror import Mirror
+from registry.storage.sqlitefile import named_errors
 from registry.watching.address import Address
 from registry.watching.alarms import FORK, INVALID, UNREACHABLE, USUAL, Limits, Round
 from registry.watching.alarms import marked as _
@@ -65,7 +66,8 @@ class Monitor:
         self._mirror: Mirror | None = None
         try:
             if full:
-                (state / COPY).mkdir(exist_ok=True)
+                with named_errors(COPY, state):
+                    (state / COPY).mkdir(exist_ok=True)
                 self._mirror = Mirror(state / COPY, genesis, now=now)
         except BaseException:
             self.close()
@@ -82,7 +84,7 @@ class Monitor:
     def look(self) -> Round:
         """Ask every address once. The record is durable when this returns.
 
-        Raises StoreFailed, and what `SideChains.check` says that it lets through.
+        Raises StoreFailed and StoreFull, when the record cannot be kept.
         """
         look = Look(self.genesis, self._addresses, self._state, Round(self._now()))
         for address in self._addresses:

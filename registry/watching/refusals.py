@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry.errors import RegistryUnreachable
+from registry.ledger.members import encode_time
+from registry.sequencing.door import DOOR_TOLERANCE
 from registry.watching.address import Address
 from registry.watching.alarms import REFUSED
 from registry.watching.alarms import marked as _
@@ -35,6 +37,8 @@ def _hear_node(look: Look, address: Address, refusals: list[Any]) -> None:
         for r in refusals
         if isinstance(r, dict) and look.state.is_new_refusal(address.url, str(r.get("time")))
     ]
+    # A time that lies far ahead would hide every refusal after it.
+    latest = encode_time(look.time + DOOR_TOLERANCE)
     for refusal in fresh[:10]:
         look.alarm(
             REFUSED,
@@ -44,7 +48,8 @@ def _hear_node(look: Look, address: Address, refusals: list[Any]) -> None:
             time=str(refusal.get("time"))[:40],
             reason=str(refusal.get("reason"))[:300],
         )
-    look.state.refusals_seen(address.url, max((str(r.get("time")) for r in fresh), default=""))
+    times = (str(r.get("time")) for r in fresh)
+    look.state.refusals_seen(address.url, max((t for t in times if t <= latest), default=""))
 
 
 def _hear_sequencer(look: Look, address: Address, told: Mapping[str, Any]) -> None:

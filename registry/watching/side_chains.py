@@ -14,13 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from registry.errors import (
-    ConsistencyInvalid,
-    InclusionInvalid,
-    RegistryError,
-    RegistryMisbehaved,
-    TileCorrupt,
-)
+from registry.errors import RegistryUnreachable
 from registry.ledger.entries import Entry, parse_entry
 from registry.ledger.members import decode_digest, decode_time, encode_time
 from registry.ledger.records import SideChain
@@ -58,45 +52,39 @@ class SideChains:
     def check(self, look: Look, address: Address, cosigned: CosignedCheckpoint) -> None:
         """Check what one address shows of every side chain; `cosigned` is its main checkpoint.
 
-        Raises RegistryUnreachable, and StoreFailed when evidence cannot be kept. A known hole: some
-        of what a dishonest address can show raises its own cause instead of an alarm, and ends the
-        whole look: EntryMalformed (entries in no form, where a seal is sought), InclusionInvalid (a
-        bundle that knows a chain which `cosigned` does not have yet), EvidenceInvalid (a fork of
-        a side chain whose key nothing has proved so far).
+        Whatever an address shows, it ends in an alarm and not the look. Raises RegistryUnreachable,
+        and StoreFailed or StoreFull when evidence cannot be kept.
         """
-        self._learn(look, address, cosigned)
+        missing: RegistryUnreachable | None = None
+        try:
+            with look.believing_nothing(address, look.main):
+                self._learn(look, address, cosigned)
+        except RegistryUnreachable as error:
+            missing = error  # what is known already is checked all the same
         for origin, side in self._known.items():
-            try:
+            with look.believing_nothing(address, origin):
                 self._check_side(look, address, side)
-            except (RegistryMisbehaved, ConsistencyInvalid, InclusionInvalid, TileCorrupt) as error:
-                look.forged(address, origin, error)
+        if missing is not None:
+            raise missing
 
     def _learn(self, look: Look, address: Address, cosigned: CosignedCheckpoint) -> None:
         """The side chains, with their keys, from a verified trust bundle."""
-        if self._known and self._rules in (None, self._rules_of_known):
-            return
-        data = address.bundle()
-        if data is None:
-            return
-        try:
-            bundle = TrustBundle.load(data, look.genesis, now=look.time)
-        except RegistryError as error:
-            look.forged(address, look.main, error)
-            return
-        self._known, self._rules_of_known = dict(bundle.chains), self._rules
+        if not self._known or self._rules not in (None, self._rules_of_known):
+            data = address.bundle()
+            if data is not None:
+                bundle = TrustBundle.load(data, look.genesis, now=look.time)
+                self._known, self._rules_of_known = dict(bundle.chains), self._rules
         for side in self._known.values():
-            if not look.state.key_proof(side.origin):
+            # A bundle may know a chain that this checkpoint does not have yet. And what one address
+            # could not prove, the next one may.
+            if side.index < cosigned.size and not look.state.key_proof(side.origin):
                 _learn_key(look, address, side, cosigned)
 
     def _check_side(self, look: Look, address: Address, side: SideChain) -> None:
         data = address.commitment(side.origin)
         covered = 0
         if data is not None:
-            try:
-                promised = committed(look.genesis, side.origin, data)
-            except RegistryError as error:
-                look.forged(address, side.origin, error)
-                return
+            promised = committed(look.genesis, side.origin, data)
             covered = promised.size
             entry = _check_commitment(look, address, promised, data)
             self._rules = entry["rules"]  # when they change, chains may have been added
@@ -109,11 +97,7 @@ def _learn_key(look: Look, address: Address, side: SideChain, cosigned: Cosigned
     [raw] = address(look.main, side.index, side.index + 1)
     path = tuple(inclusion_proof(side.index, cosigned.size, reader))
     proof = TlogProof(side.index, path, cosigned.data, raw)
-    try:
-        proof.verify(parse_entry(raw).leaf_hash, look.genesis.policy)
-    except RegistryError as error:
-        look.forged(address, look.main, error)
-        return
+    proof.verify(parse_entry(raw).leaf_hash, look.genesis.policy)
     look.state.keep_key_proof(side.origin, proof.encode())
 
 
@@ -165,11 +149,7 @@ def _check_published(look: Look, address: Address, side: SideChain, covered: int
     note = address.checkpoint(origin)
     if note is None:
         return
-    try:
-        signed = open_checkpoint(note, origin, side.log_keys)
-    except RegistryError as error:
-        look.forged(address, origin, error)
-        return
+    signed = open_checkpoint(note, origin, side.log_keys)
     said = Statement(note=note, address=address.url, seen=encode_time(look.time))
     compare(look, address, PUBLISHED, signed.checkpoint, said)
     if signed.size > covered:

@@ -114,8 +114,11 @@ def _accuse(
     origin = older.origin
     key = b"" if origin == look.main else look.state.key_proof(origin)
     fork = Fork(origin, older.said, newer.said, tuple(left), tuple(right), key)
-    one, other = fork.verify(look.genesis)
-    path = look.state.keep_fork(fork, one.size, other.size)
+    path = None
+    if key or origin == look.main:
+        # Else nobody has shown yet that the main chain registers the key: it convinces us alone.
+        one, other = fork.verify(look.genesis)
+        path = look.state.keep_fork(fork, one.size, other.size)
     look.alarm(
         FORK,
         _(
@@ -126,8 +129,8 @@ def _accuse(
         origin,
         proven=True,
         evidence=path,
-        one=one.size,
-        other=other.size,
+        one=older.size,
+        other=newer.size,
         first=older.said.address,
         second=newer.said.address,
     )

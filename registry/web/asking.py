@@ -189,6 +189,17 @@ class Addresses:
         return found
 
 
+_UNFIT: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What taking a stranger's JSON apart may raise; `Infinity` is a number to Python's parser."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """What an answer of refusal says, shortened: they are a stranger's words."""
@@ -207,7 +218,7 @@ class Refusal:
                 str(error["message"])[:_MAX_REASON],
                 tuple(int(position) for position in error.get("positions", [])),
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except _UNFIT:
             return cls("ZL-REGISTRY", "no reason was given")
 
 
@@ -216,7 +227,7 @@ def intelligible() -> Iterator[None]:
     """While an answer is taken apart: RegistryMisbehaved for one that is not in form."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except _UNFIT as error:
         raise RegistryMisbehaved(reason="an answer that is not in form") from error
 
 

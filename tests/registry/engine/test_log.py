@@ -25,6 +25,7 @@ from registry.errors import (
     OutOfRange,
     StoreCorrupt,
     StoreExists,
+    StoreFailed,
     StoreForeign,
     StoreLocked,
     StoreMissing,
@@ -45,6 +46,7 @@ from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner
 from registry.tlog.policy import Policy
 from registry.tlog.proofs import TlogProof
 from registry.tlog.tiles import Tile, bundle_of, check_bundle, tiles_of
+from tests.waiting import until
 
 ORIGIN = "hangzhou.example/identity"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -404,6 +406,39 @@ def test_closing_commits_what_was_queued(folder: Path) -> None:
     with pytest.raises(LogClosed):
         log.submit([b"late"])
     log.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_commit_thread_that_dies_takes_nothing_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever: the log says that it stopped, and what is queued is told so."""
+    with Log.open(folder, signer=SIGNER) as log:
+        log.add([b"a"])
+
+        def fail(*_: object) -> None:
+            raise StoreFailed(store="main", reason="the disk is gone")
+
+        def die(*_: object) -> None:
+            raise OSError
+
+        monkeypatch.setattr(log._store, "append", fail)
+        monkeypatch.setattr(log._store, "head", die)
+        first = log.submit([b"b"])
+        with pytest.raises(StoreFailed):
+            first.result(10)
+        until(lambda: log.stopped)
+        with pytest.raises(LogClosed):
+            log.submit([b"c"])
+        monkeypatch.undo()
+
+
+def test_only_the_first_entry_of_all_may_be_as_large_as_a_genesis(folder: Path) -> None:
+    large = b"x" * (MAX_ENTRY_BYTES + 1)
+    with Log.open(folder, signer=SIGNER) as log:
+        log.add([large])
+        with pytest.raises(EntryTooLarge):  # though nothing is integrated yet
+            log.add([b"y" + large])
 
 
 def test_one_writer_only(folder: Path, log: Log) -> None:

@@ -24,38 +24,13 @@ from registry.errors import (
 from registry.ledger.entries import Entry, access_entry, anchor_entry, make_entry
 from registry.ledger.members import Purpose, encode_time
 from registry.ledger.submission import seal
-from registry.sequencing.chain import Chains, SequencerKeys, log_signer
+from registry.sequencing.chain import Chains, SequencerKeys
 from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
+from tests.registry.side_chains import key_for, side_chain, side_entry
 from tests.registry.submissions import anchor, anchors, sealed, submit
 
 IDENTITY = "identity"
-
-
-def key_for(name: str) -> PrivateKey:
-    return PrivateKey.from_seed("Ed25519", f"the log of a side chain {name}".encode())
-
-
-def side_chain(chain: Consortium, name: str, **changes: Any) -> Entry:
-    """The entry that registers `name`; the sequencer gets its key."""
-    key = key_for(name)
-    chain.sequencer.chains._keys._later[f"{chain.genesis.network}/{name}"] = key
-    return side_entry(chain, name, key, **changes)
-
-
-def side_entry(chain: Consortium, name: str, key: PrivateKey, **changes: Any) -> Entry:
-    origin = f"{chain.genesis.network}/{name}"
-    body = {
-        "origin": origin,
-        "logKey": log_signer(origin, key).key.encode(),
-        "purpose": Purpose.ANCHORS,
-        "scenario": "resident-identity",
-        "batch": {"interval": 200, "size": 4096},
-        "maxAnchorDelay": 60,
-        "epoch": 1,
-        "previous": None,
-    }
-    return make_entry("chain", **{**body, **changes})
 
 
 def next_epoch(chain: Consortium, number: int = 2, **changes: Any) -> Entry:

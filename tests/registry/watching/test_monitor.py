@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from registry.ledger.entries import anchor_entry, make_entry
 from registry.ledger.members import encode_digest
 from registry.sequencing.chain import Chains
 from registry.simulation.simulator import URL, Consortium, Party
+from registry.tlog.checkpoint import Checkpoint
+from registry.tlog.tiles import frame_entries
 from registry.trust.evidence import Fork
 from registry.watching.alarms import Limits, Round
 from registry.watching.monitor import Monitor
 from registry.watching.state import FILE
 from schemas.errors import ExitCode
+from tests.registry.side_chains import side_chain
 
 TWIN = "http://twin.invalid"
 Change = Callable[[str, bytes], bytes]
@@ -76,18 +80,23 @@ class Town:
 
     def look(self, *urls: str, **options: Any) -> Round:
         """One run, as cron does it: a new monitor on the same folder."""
-        monitor = Monitor(
-            self.chain.genesis,
-            urls or (URL,),
-            self.folder / "state",
-            now=lambda: self.chain.now,
-            transport=self.chain.transport,
-            **options,
-        )
-        try:
+        with self.monitor(*urls, **options) as monitor:
             return monitor.look()
-        finally:
-            monitor.close()
+
+    @contextmanager
+    def monitor(self, *urls: str, **options: Any) -> Iterator[Monitor]:
+        """One that goes on looking."""
+        with closing(
+            Monitor(
+                self.chain.genesis,
+                urls or (URL,),
+                self.folder / "state",
+                now=lambda: self.chain.now,
+                transport=self.chain.transport,
+                **options,
+            )
+        ) as monitor:
+            yield monitor
 
     def lie(self, change: Change, host: str = "registry.invalid") -> None:
         apps = self.chain.transport.apps
@@ -192,8 +201,6 @@ def test_a_fork_of_a_side_chain_is_proved(town: Town, tmp_path: Path) -> None:
     origin = town.chain.genesis.identity_origin
     assert town.look().alarms == []
     side = town.chain.sequencer.chains.logs[origin]
-    from registry.tlog.checkpoint import Checkpoint
-
     forged = Checkpoint(origin, side.size, digest(1)).sign(
         town.chain.keys.sequencer(town.chain.genesis.network).signer(origin)
     )
@@ -281,6 +288,82 @@ def test_answers_that_do_not_verify(town: Town, pattern: str) -> None:
     assert found.exit_code is ExitCode.REJECTED
 
 
+# Whatever an address shows ends in an alarm, and the others are asked all the same.
+
+
+def test_entries_in_no_form_do_not_end_the_look(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A seal is sought among the entries that wait for the main chain."""
+    _idle(monkeypatch)
+    town.anchor(settle=False)
+    origin = town.chain.genesis.identity_origin
+    town.chain.sequencer.chains.logs[origin].tick()
+    bundle = frame_entries([b"no entry"] * 4)
+    town.lie(lambda path, data: b"".join(bundle) if f"/{origin}/tile/entries/" in path else data)
+    found = town.look(URL, *NODES)
+    assert kinds(found) == ["forged"]
+    assert found.addresses.keys() == {URL, *NODES}
+
+
+def test_a_bundle_that_is_newer_than_the_checkpoint_is_no_forgery(town: Town) -> None:
+    """Between two requests a chain may be registered: its key is learned at the next look."""
+    town.anchor()
+    held: dict[str, bytes] = {}
+    main = town.chain.genesis.origin
+
+    def change(path: str, data: bytes) -> bytes:
+        return held.setdefault(path, data) if path == f"/{main}/checkpoint" else data
+
+    town.lie(change)
+    assert town.look().alarms == []
+    town.chain.govern(side_chain(town.chain, "later"))
+    town.chain.settle()
+    (town.folder / "state" / "monitor.json").unlink()
+    assert [kind for kind in kinds(town.look()) if kind == "forged"] == []
+    held.clear()
+    assert town.look().alarms == []
+
+
+@pytest.mark.parametrize(
+    ("said", "spoilt"),
+    [
+        ("forged", lambda data: data.replace(b'"v":1', b'"v":7')),
+        ("unreachable", lambda data: bytes(len(data))),
+    ],
+    ids=["other-entries", "no-entries"],
+)
+def test_who_hides_the_proof_of_a_key_hides_no_fork(
+    town: Town, said: str, spoilt: Callable[[bytes], bytes]
+) -> None:
+    """The liar's entries of the main chain prove no key; then the side chain's log forks."""
+    town.anchor(2)
+    main, origin = town.chain.genesis.origin, town.chain.genesis.identity_origin
+    forged = Checkpoint(origin, town.chain.sequencer.chains.logs[origin].size, digest(1)).sign(
+        town.chain.keys.sequencer(town.chain.genesis.network).signer(origin)
+    )
+    shown = {"fork": False}
+
+    def change(path: str, data: bytes) -> bytes:
+        if f"/{main}/tile/entries/" in path:
+            return spoilt(data)
+        return forged if shown["fork"] and path == f"/{origin}/checkpoint" else data
+
+    town.lie(change)
+    with town.monitor() as monitor:
+        assert said in kinds(monitor.look())
+        shown["fork"] = True
+        found = monitor.look()
+    assert {said, "fork"} <= set(kinds(found))
+    # The proof of the key comes from an honest address, and with it the evidence.
+    found = town.look(*NODES[:1], URL)
+    paths = {alarm.evidence for alarm in found.alarms if alarm.kind == "fork"}
+    assert paths
+    for path in paths:
+        assert path is not None
+        assert Fork.parse(path.read_bytes()).verify(town.chain.genesis)
+
+
 def test_tiles_that_do_not_lead_to_the_checkpoint(town: Town) -> None:
     town.anchor()
     assert town.look().alarms == []
@@ -366,7 +449,7 @@ def test_missing_anchors_are_seen_by_a_first_look(
 
 def test_refused_entries_are_told_once(town: Town) -> None:
     refusal = {
-        "time": "2026-11-22T10:00:00Z",
+        "time": "2026-11-22T08:59:00Z",
         "code": "ZL-CHAIN-INVALID",
         "reason": "not permitted",
     }
@@ -380,6 +463,21 @@ def test_refused_entries_are_told_once(town: Town) -> None:
     found = town.look(NODES[0])
     assert kinds(found) == ["refused"]
     assert found.exit_code is ExitCode.UNDETERMINED
+    assert town.look(NODES[0]).alarms == []
+
+
+def test_a_refusal_in_the_far_future_hides_none_after_it(town: Town) -> None:
+    refusals = [{"time": "9999-01-01T00:00:00Z", "reason": "a trick"}]
+
+    def change(path: str, data: bytes) -> bytes:
+        if path != "/status":
+            return data
+        return json.dumps({**json.loads(data), "refusals": refusals}).encode()
+
+    town.lie(change, "data-resources.invalid")
+    assert kinds(town.look(NODES[0])) == ["refused"]
+    refusals[:] = [{"time": "2026-11-22T08:59:00Z", "reason": "not permitted"}]
+    assert kinds(town.look(NODES[0])) == ["refused"]
     assert town.look(NODES[0]).alarms == []
 
 

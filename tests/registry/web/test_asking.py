@@ -144,3 +144,26 @@ def test_an_answer_that_is_not_in_form_is_misbehaviour() -> None:
     for body in (b"", b"{}", b"[]", b"5", b"[" * 100_000):
         with pytest.raises(RegistryMisbehaved), intelligible():
             json.loads(body)["index"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"code":"a","message":"b","positions":[Infinity]}}',
+        b'{"error":{"code":"a","message":"b","positions":[NaN]}}',
+        b'{"error":{"code":"a","message":"b","positions":{"a":1}}}',
+        b'{"error":["code","message"]}',
+        b'{"error":"code"}',
+        b"[1]",
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+def test_a_refusal_in_no_form_is_one_without_a_reason(body: bytes) -> None:
+    assert Refusal.read(body) == Refusal("ZL-REGISTRY", "no reason was given")
+
+
+@pytest.mark.parametrize("raised", [OverflowError, IndexError, AttributeError, RecursionError])
+def test_whatever_taking_an_answer_apart_raises_has_a_name(raised: type[Exception]) -> None:
+    with pytest.raises(RegistryMisbehaved), intelligible():
+        raise raised
