@@ -143,10 +143,19 @@ class Duty:
             self._take_duty()
             return
         self._holder = self._places.holder(self._genesis.origin)
-        self._standby.refresh()
         if self._holder is None:
-            with suppress(LeaseHeld):  # another was quicker
+            # Whatever a look from outside would show: the writer of it may be in the midst of
+            # something, and paused or dead. Who opens the chains puts that right.
+            try:
                 self._take_duty()
+                return
+            except LeaseHeld:
+                pass  # another was quicker
+            except RegistryError:
+                with suppress(RegistryError):
+                    self._standby.refresh()
+                raise
+        self._standby.refresh()
 
     def _take_duty(self) -> None:
         sequencer = Sequencer(

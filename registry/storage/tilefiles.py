@@ -3,15 +3,14 @@
 A file appears whole or not at all: it is written under another name, made durable, then renamed.
 `TileFiles.write` returns when files and names are durable. Any web server can serve the folder.
 
-Several processes may share the folder on one machine. On a network file system the checkpoint
-may fall back when a paused process wakes up, for that rests on a file lock.
+Several processes may share the folder on one machine. One that was paused blocks nobody, and when
+it wakes up it shows no older checkpoint. On a network file system without locks it may.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from typing import Final
 
 from registry.errors import StoreFailed, StoreFull, TileMissing
 from registry.storage import is_document_name, size_of_note
+from registry.storage.lock import TurnLock
 from registry.tlog.tiles import WIDTH, Tile
 
 CHECKPOINT = "checkpoint"
@@ -48,6 +48,7 @@ class TileFiles:
         # it is killed if the next one writes over it.
         self._suffix = f".{os.getpid()}.new" if shared else ".new"
         self._document_lock = threading.Lock()
+        self._checkpoint_lock = threading.Lock()
 
     def read(self, tile: Tile) -> bytes:
         """The bytes on disk, unchecked; raises `TileMissing` and `StoreFailed`."""
@@ -67,14 +68,14 @@ class TileFiles:
         path = self.folder / CHECKPOINT
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / f".{CHECKPOINT}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                shown = _content(path)
-                if replace or shown is None or size_of_note(shown) <= size_of_note(note):
-                    self._replace([(path, note)])
-            finally:
-                os.close(lock)
+            written = False
+            while not written:
+                lock = TurnLock(self.folder / f".{CHECKPOINT}.lock")
+                with self._checkpoint_lock, lock as turn:
+                    shown = _content(path)
+                    if not replace and shown and size_of_note(shown) > size_of_note(note):
+                        return
+                    written = self._replace([(path, note)], late=lambda: not turn.held)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -109,8 +110,13 @@ class TileFiles:
             if tile.width == WIDTH and os.path.isdir(partials):  # noqa: PTH112 - see `_replace`
                 shutil.rmtree(partials, ignore_errors=True)
 
-    def _replace(self, files: list[tuple[Path, bytes]]) -> None:
-        """Each step for all files before the next: the file system then syncs them together."""
+    def _replace(
+        self, files: list[tuple[Path, bytes]], *, late: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Each step for all files before the next: the file system then syncs them together.
+
+        False, and nothing is replaced, when it has become too `late` in the meantime.
+        """
         # Plain text and calls of the system: of Path's own, a large log would notice each.
         names = [(str(path), data) for path, data in files]
         temporaries = []
@@ -126,10 +132,15 @@ class TileFiles:
             for temporary, (_, data) in zip(temporaries, names, strict=True):
                 _write(temporary, data)
             self._sync_all(temporaries)
+            if late():
+                for temporary in temporaries:
+                    os.unlink(temporary)  # noqa: PTH108
+                return False
             for temporary, (name, _) in zip(temporaries, names, strict=True):
                 os.replace(temporary, name)  # noqa: PTH105
             for folder in folders:
                 sync(folder)
+            return True
         except OSError as error:
             for temporary in temporaries:
                 with suppress(OSError):

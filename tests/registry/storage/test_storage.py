@@ -29,13 +29,14 @@ from registry.errors import (
     TileMissing,
 )
 from registry.storage import Commit, LeafKnown
-from registry.storage.lock import FolderLock
+from registry.storage.lock import FolderLock, TurnLock
 from registry.storage.sqlite import FILE, SqliteStore
 from registry.storage.tilefiles import TileFiles
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.merkle import Frontier, leaf_hash
 from registry.tlog.note import NoteSigner
 from registry.tlog.tiles import Tile, encode_bundle
+from tests.waiting import until
 
 ORIGIN = "store.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -389,3 +390,63 @@ def test_no_room_for_a_file_and_then_room_again(folder: Path, name: str) -> None
         assert open_checkpoint(note, ORIGIN, [SIGNER.key]).size == 2
         assert (folder / TILES / "checkpoint").read_bytes() == note
     assert check_log(folder, log_key=SIGNER.key).findings == []
+
+
+# --- processes that are paused ---
+
+PAUSED_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from registry.storage import tilefiles
+
+sync = os.fsync
+def pause(file):
+    os.fsync = sync
+    os.kill(os.getpid(), signal.SIGSTOP)
+    sync(file)
+os.fsync = pause
+tilefiles.TileFiles(Path(sys.argv[1]), shared=True).write_checkpoint(sys.stdin.buffer.read())
+"""
+
+
+def test_a_paused_writer_blocks_nobody_and_shows_no_older_checkpoint_later(tmp_path: Path) -> None:
+    """It stands between the look at what is shown and the new file: for seconds, or for hours."""
+
+    def note(size: int) -> bytes:
+        return f"log.example/paused\n{size}\n{'A' * 43}=\n\n".encode()
+
+    tiles = TileFiles(tmp_path, shared=True)
+    tiles.write_checkpoint(note(3))
+    writer = subprocess.Popen(
+        [sys.executable, "-c", PAUSED_WRITER, tmp_path], cwd=ROOT, stdin=subprocess.PIPE
+    )
+    try:
+        assert writer.stdin is not None
+        writer.stdin.write(note(7))
+        writer.stdin.close()
+        state = Path(f"/proc/{writer.pid}/stat")
+        until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+        tiles.write_checkpoint(note(12))
+        assert tiles.read_checkpoint() == note(12)
+        writer.send_signal(signal.SIGCONT)
+        assert writer.wait(30) == 0
+        assert tiles.read_checkpoint() == note(12)
+        assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", ".checkpoint.lock"}
+        tiles.write_checkpoint(note(20))  # nothing was left behind that is in the way
+        assert tiles.read_checkpoint() == note(20)
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+def test_a_turn_is_taken_away_from_who_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "turn"
+    with TurnLock(path, patience_s=0.2) as first:
+        assert first.held
+        with TurnLock(path, patience_s=0.2) as second:
+            assert second.held
+            assert not first.held
+    with TurnLock(path) as third:
+        assert third.held
+        path.unlink()
+        assert not third.held
