@@ -78,6 +78,9 @@ class TurnLock:
                     end = time.monotonic() + self._patience_s
                 else:
                     time.sleep(_PAUSE_S)
+            except OSError:
+                os.close(self._file)
+                raise
             else:
                 if self.held:
                     return self
