@@ -26,7 +26,7 @@ const NAVIGATION = [
   ["trust", "#/trust"],
 ];
 const THEMES = ["auto", "light", "dark"];
-const LARGEST_GENESIS = 16 * 1024;
+const LARGEST_GENESIS = 40 * 1024 + 1; // sixteen nodes with keys of ML-DSA-44, and a line's end
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -90,13 +90,17 @@ function route() {
   return null;
 }
 
-async function show({ focus = false, message = null } = {}) {
+/** Shows the address's page. What stood there goes first: the marks of one page must not stand
+ *  under the address of another for as long as a server likes to wait. `keep` is for the same page
+ *  in other words. */
+async function show({ focus = false, keep = false, message = null } = {}) {
   turn += 1;
   const mine = turn;
+  const address = location.hash;
   const found = route();
   frame(found?.name);
   main.setAttribute("aria-busy", "true");
-  if (!main.childElementCount) main.replaceChildren(h("p.quiet", {}, t("loading")));
+  if (!keep || !main.childElementCount) main.replaceChildren(h("p.quiet", {}, t("loading")));
   find("live").textContent = t("loading");
   let content;
   try {
@@ -113,6 +117,7 @@ async function show({ focus = false, message = null } = {}) {
   }
   if (mine !== turn) return; // the reader went on meanwhile
   main.replaceChildren(...content.flat().filter(Boolean));
+  main.dataset.page = address;
   main.removeAttribute("aria-busy");
   const title = main.querySelector("h1")?.textContent ?? "";
   document.title = `${title} · ${t("title")}`;
@@ -125,26 +130,32 @@ function again() {
   show();
 }
 
+const said = (state, text) => ({
+  message: h(`div.verdict.${state}`, { role: "alert" }, h("p", {}, t(text))),
+});
+
+/** From here on the reader's own genesis is what everything is proved under, whatever the server
+ *  answers when it is asked for its own. */
 async function load(file) {
-  if (!file || file.size > LARGEST_GENESIS) {
-    show({ message: h("div.verdict.unknown", {}, h("p", {}, t("trust.unfit"))) });
+  let own;
+  try {
+    if (!file || file.size > LARGEST_GENESIS) throw new Error("not the size of a genesis");
+    own = await Network.open(new Uint8Array(await file.arrayBuffer()));
+  } catch {
+    show(said("unknown", "trust.unfit"));
     return;
   }
+  network = own;
+  let served;
   try {
-    const own = await Network.open(new Uint8Array(await file.arrayBuffer()));
-    const served = await Network.open();
-    const same = equal(own.raw, served.raw);
-    network = own;
-    show({
-      message: h(
-        `div.verdict.${same ? "good" : "bad"}`,
-        { role: "alert" },
-        h("p", {}, t(same ? "trust.same" : "trust.differs")),
-      ),
-    });
+    served = await Network.open();
   } catch {
-    show({ message: h("div.verdict.unknown", { role: "alert" }, h("p", {}, t("trust.unfit"))) });
+    if (network === own) show(said("unknown", "trust.unanswered"));
+    return;
   }
+  if (network !== own) return; // another was chosen meanwhile
+  const same = equal(own.raw, served.raw);
+  show(said(same ? "good" : "bad", same ? "trust.same" : "trust.differs"));
 }
 
 function reset() {
@@ -155,7 +166,7 @@ function reset() {
 find("language").addEventListener("click", () => {
   setLanguage(language() === "en" ? "zh-CN" : "en");
   remember("zl-language", language());
-  show();
+  show({ keep: true });
 });
 find("theme").addEventListener("click", () => {
   theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];

@@ -8,6 +8,7 @@ import {
   WIDTH,
   Tree,
   climb,
+  concat,
   equal,
   fromMultibase,
   hex,
@@ -26,9 +27,14 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 const FRESH_MS = 5000;
 const SKEW_S = 300; // a cosignature from further ahead does not count
 const LARGEST_BATCH = 4096; // leaves of a batch whose subtree is rebuilt on sight
+const PATIENCE_MS = 30_000; // for one answer, its last byte included
+const LARGEST_ANSWER = 8 * 1024 * 1024; // a bundle is 256 entries of 8 KiB at most
+const MOST_RULES = 50_000;
 
 export class NotThere extends Error {}
 export class Unreachable extends Error {}
+/** An answer that no honest server gives, whatever the chain holds: too large, or without an end. */
+class Unfit extends Error {}
 /** A check failed: what was shown does not belong to the chain. */
 export class Refuted extends Error {
   constructor(text, params = {}) {
@@ -79,15 +85,31 @@ async function checkParty(note, keys) {
 }
 
 async function ask(path) {
-  let answer;
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    answer = await fetch(`../${path}`, { cache: "no-store", redirect: "error" });
-  } catch {
-    throw new Unreachable(path);
+    const answer = await fetch(`../${path}`, { cache: "no-store", redirect: "error", signal });
+    if (answer.status === 404) throw new NotThere(path);
+    if (!answer.ok) throw new Unreachable(`${path}: ${answer.status}`);
+    return await bodyOf(answer, path);
+  } catch (error) {
+    if (error instanceof NotThere || error instanceof Unfit || error instanceof Unreachable) throw error;
+    throw new Unreachable(path); // no connection, or no end of it in time
   }
-  if (answer.status === 404) throw new NotThere(path);
-  if (!answer.ok) throw new Unreachable(`${path}: ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
+}
+
+async function bodyOf(answer, path) {
+  const parts = [];
+  let size = 0;
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return concat(...parts);
+    size += value.length;
+    if (size > LARGEST_ANSWER) {
+      await reader.cancel();
+      throw new Unfit(`${path}: > ${LARGEST_ANSWER}`);
+    }
+    parts.push(value);
+  }
 }
 
 const askJson = async (path) => JSON.parse(decoder.decode(await ask(path)));
@@ -347,6 +369,7 @@ export class Network {
     return this.remember("rules", async () => {
       const found = [];
       for (;;) {
+        if (found.length > MOST_RULES) throw new Unfit(`explorer/api/rules: > ${MOST_RULES}`);
         const after = found.length ? found[found.length - 1].index : -1;
         const { rules } = await askJson(`explorer/api/rules?after=${after}`);
         if (rules.length === 0) return found;

@@ -213,6 +213,7 @@ const TEXTS = {
   "trust.reset": ["改回服务器的", "Back to the server's"],
   "trust.same": ["您的文件与服务器给出的相同。", "Your file is the same as the server's."],
   "trust.differs": ["您的文件与服务器给出的不同：这台服务器给出的是另一个网络，或是假的。", "Your file differs from the server's: this server shows another network, or a false one."],
+  "trust.unanswered": ["从现在起以您的文件为准。服务器没有给出它自己的创世文件，因此无从比较。", "From here on your file is what counts. The server did not hand out its own genesis, so the two could not be compared."],
   "trust.unfit": ["这不是创世文件。", "This is not a genesis file."],
   "trust.network": ["网络", "Network"],
   "trust.created": ["创建", "Created"],

@@ -486,38 +486,39 @@ export async function rules(network) {
   ].filter(Boolean);
 }
 
+async function search(network, query) {
+  let meaning;
+  try {
+    meaning = await read(query);
+  } catch {
+    return [h("div.verdict.unknown", {}, h("p", {}, t("lookup.unclear")))];
+  }
+  const places = await locate(network, meaning);
+  if (places.length === 0) {
+    return [h("div.verdict.unknown", { "data-verdict": "none" }, h("p", {}, t("lookup.none")))];
+  }
+  const parts = [h("p.quiet", {}, t("lookup.found", { count: places.length }))];
+  for (const { origin, index } of places.slice(0, 5)) {
+    parts.push(
+      h("h2", {}, t("entry.title", { chain: chainName(origin, network.main), index })),
+      ...(await proof(network, origin, index)),
+    );
+  }
+  return parts;
+}
+
 export async function lookup(network, { query = "" } = {}) {
   const field = h("textarea", { id: "query", rows: 2, spellcheck: "false", autocomplete: "off" });
   field.value = query;
   const results = h("div", { "aria-live": "polite" });
+  let searches = 0;
   const run = async () => {
+    searches += 1;
+    const mine = searches;
     results.replaceChildren(h("p.quiet", {}, t("loading")));
-    try {
-      let meaning;
-      try {
-        meaning = await read(field.value);
-      } catch {
-        results.replaceChildren(h("div.verdict.unknown", {}, h("p", {}, t("lookup.unclear"))));
-        return;
-      }
-      const places = await locate(network, meaning);
-      if (places.length === 0) {
-        results.replaceChildren(
-          h("div.verdict.unknown", { "data-verdict": "none" }, h("p", {}, t("lookup.none"))),
-        );
-        return;
-      }
-      const parts = [];
-      for (const { origin, index } of places.slice(0, 5)) {
-        parts.push(
-          h("h2", {}, t("entry.title", { chain: chainName(origin, network.main), index })),
-          ...(await proof(network, origin, index)),
-        );
-      }
-      results.replaceChildren(h("p.quiet", {}, t("lookup.found", { count: places.length })), ...parts);
-    } catch (error) {
-      results.replaceChildren(failure(error));
-    }
+    const answer = await search(network, field.value).catch((error) => [failure(error)]);
+    // A slow answer to what was asked before must not stand under what is asked now.
+    if (mine === searches) results.replaceChildren(...answer);
   };
   const form = h(
     "div.search",

@@ -25,6 +25,7 @@ import uvicorn
 
 from credentials.multibase import multibase_base64
 from registry.ledger.entries import access_entry, anchor_entry, anchor_leaf_hash, make_entry
+from registry.limits import MAX_GENESIS_BYTES
 from registry.simulation import simulator
 from registry.simulation.simulator import Consortium, Party
 
@@ -146,6 +147,25 @@ def browser() -> Iterator[Any]:
 
 
 @dataclass
+class Gate:
+    """Requests that wait until they are let through."""
+
+    held: list[Any] = field(default_factory=list)
+    is_open: bool = False
+
+    def meet(self, route: Any) -> None:
+        if self.is_open:
+            route.continue_()
+        else:
+            self.held.append(route)
+
+    def open(self) -> None:
+        self.is_open = True
+        for route in self.held:
+            route.continue_()
+
+
+@dataclass
 class Visit:
     """A page, and everything that it complained of or asked for elsewhere."""
 
@@ -158,11 +178,16 @@ class Visit:
         # A change of the fragment alone would not load the page anew.
         self.page.goto("about:blank")
         self.page.goto(f"{self.town.url}/explorer/#{fragment}")
-        self.wait()
+        self.wait(fragment)
 
-    def wait(self) -> None:
-        self.page.wait_for_selector("main h1")
-        self.page.wait_for_selector("main[aria-busy]", state="detached")
+    def wait(self, fragment: str | None = None) -> None:
+        """Until the page of this address stands, not the one that stood before it."""
+        page = "main[data-page]" if fragment is None else f'main[data-page="#{fragment}"]'
+        self.page.wait_for_selector(f"{page}:not([aria-busy])")
+
+    def follow(self, selector: str, fragment: str) -> None:
+        self.page.click(selector)
+        self.wait(fragment)
 
     def text(self, selector: str = "main") -> str:
         return str(self.page.inner_text(selector))
@@ -446,9 +471,109 @@ def test_own_genesis_takes_the_place_of_the_servers(
     seen.page.set_input_files("#own", other)
     seen.page.wait_for_selector(".verdict.bad")
     assert "another network, or a false one" in seen.text()
-    seen.page.click("nav >> text=Overview")
-    seen.page.wait_for_selector("main .verdict")
+    seen.follow("nav >> text=Overview", "/")
+    assert seen.page.query_selector("main .verdict.unknown")
     assert not seen.page.query_selector(".badge.good")
+
+
+def test_own_genesis_counts_also_when_the_server_shows_none(
+    visit: Callable[..., Visit], town: Town, tmp_path: Path
+) -> None:
+    own = tmp_path / "genesis.json"
+    own.write_bytes(town.chain.genesis.entry.raw + b"\n")
+    seen = visit()
+    seen.go("/trust")
+    assert "from this server" in seen.text()
+    seen.page.route("**/genesis", lambda route: route.abort())
+    seen.page.set_input_files("#own", own)
+    seen.page.wait_for_selector(".verdict.unknown")
+    assert "could not be compared" in seen.text()
+    assert "loaded by you" in seen.text()
+    seen.follow("nav >> text=Overview", "/")
+    assert "Verified in your browser" in seen.text()
+
+
+def test_a_genesis_may_be_as_large_as_the_registry_allows(
+    visit: Callable[..., Visit], town: Town, tmp_path: Path
+) -> None:
+    raw = town.chain.genesis.entry.raw
+    largest, larger = tmp_path / "largest.json", tmp_path / "larger.json"
+    largest.write_bytes(raw + b" " * (MAX_GENESIS_BYTES - len(raw)) + b"\n")
+    larger.write_bytes(raw + b" " * (MAX_GENESIS_BYTES - len(raw)) + b"\n\n")
+    seen = visit()
+    seen.go("/trust")
+    seen.page.set_input_files("#own", larger)
+    seen.page.wait_for_selector(".verdict.unknown")
+    seen.page.set_input_files("#own", largest)
+    seen.page.wait_for_selector(".verdict.bad")  # another digest than the server's
+
+
+# A slow server
+
+
+def test_no_mark_of_one_page_stands_under_the_address_of_another(
+    visit: Callable[..., Visit],
+) -> None:
+    seen = visit()
+    seen.go("/entry/identity/5")
+    assert seen.page.query_selector("[data-verdict=good]")
+    gate = Gate()
+    seen.page.route("**/identity/cosigned*", gate.meet)
+    with seen.page.expect_request("**/identity/cosigned*"):
+        seen.page.click(".pager >> nth=-1 >> text=Next")
+    assert seen.text() == "Reading and verifying…"
+    gate.open()
+    seen.wait("/entry/identity/6")
+    assert seen.page.query_selector("[data-verdict=good]")
+
+
+def test_a_late_answer_does_not_stand_under_a_newer_question(visit: Callable[..., Visit]) -> None:
+    seen = visit()
+    seen.go("/lookup")
+    gate = Gate()
+    seen.page.route("**/identity/cosigned*", gate.meet)
+    seen.page.fill("#query", "identity:3")
+    with seen.page.expect_request("**/identity/cosigned*"):
+        seen.page.click("button.primary")
+    seen.page.fill("#query", "what is this")
+    seen.page.click("button.primary")
+    seen.page.wait_for_selector("text=no form that is known")
+    gate.open()
+    seen.page.wait_for_load_state("networkidle")
+    assert "no form that is known" in seen.text(".verdict")
+    assert not seen.page.query_selector("[data-verdict]")
+
+
+def test_a_server_without_an_end_is_not_waited_for(visit: Callable[..., Visit], town: Town) -> None:
+    seen = visit()
+    seen.page.add_init_script(
+        """const timeout = AbortSignal.timeout;
+        AbortSignal.timeout = (patience) => timeout.call(AbortSignal, patience / 50);"""
+    )
+    seen.page.route("**/blocks*", lambda route: None)
+    seen.go("/blocks")
+    assert "The server did not answer" in seen.text()
+    seen.page.unroute_all(behavior="ignoreErrors")
+    town.proxy.change = lambda path, data: data + b" " * 2**23 if path.endswith("/blocks") else data
+    seen.go("/blocks")
+    assert "The server's answer is not in form" in seen.text()
+
+
+def test_rules_without_an_end_are_refused(visit: Callable[..., Visit], town: Town) -> None:
+    number = 0
+
+    def change(path: str, data: bytes) -> bytes:
+        nonlocal number
+        if not path.endswith("/api/rules"):
+            return data
+        rules = [{"index": number + at, "entry": '{"kind":"x"}'} for at in range(5000)]
+        number += 5000
+        return json.dumps({"rules": rules}).encode()
+
+    seen = visit()
+    town.proxy.change = change
+    seen.go("/rules")
+    assert "The server's answer is not in form" in seen.text()
 
 
 # For everybody
