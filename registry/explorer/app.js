@@ -3,7 +3,9 @@
 
 import { Network } from "./chain.js";
 import { h } from "./dom.js";
+import { kept } from "./memory.js";
 import { equal } from "./merkle.js";
+import { failure } from "./parts.js";
 import { language, setLanguage, t } from "./texts.js";
 import * as views from "./views.js";
 
@@ -31,24 +33,8 @@ const LARGEST_GENESIS = 40 * 1024 + 1; // sixteen nodes with keys of ML-DSA-44, 
 const find = (id) => document.getElementById(id);
 const main = find("main");
 
-function remembered(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null; // a browser that keeps nothing
-  }
-}
-
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // It then lasts as long as the page.
-  }
-}
-
 let network = null;
-let theme = THEMES.includes(remembered("zl-theme")) ? remembered("zl-theme") : "auto";
+let theme = THEMES.includes(kept.get("zl-theme")) ? kept.get("zl-theme") : "auto";
 let turn = 0;
 
 function frame(name) {
@@ -108,11 +94,11 @@ async function show({ focus = false, keep = false, message = null } = {}) {
     frame(found?.name);
     if (!found) content = [h("h1", {}, t("error.page"))];
     else {
-      const extra = found.view === "trust" ? { load, reset, message } : {};
+      const extra = found.view === "trust" ? { load, reset, forget, message } : {};
       content = await views[found.view](network, { ...found.parameters, ...extra });
     }
   } catch (error) {
-    content = [h("h1", {}, found ? t(`nav.${found.name}`) : t("title")), views.failure(error)];
+    content = [h("h1", {}, found ? t(`nav.${found.name}`) : t("title")), failure(error)];
     content.push(h("button", { type: "button", onclick: () => again() }, t("again")));
   }
   if (mine !== turn) return; // the reader went on meanwhile
@@ -158,6 +144,11 @@ async function load(file) {
   show(said(same ? "good" : "bad", same ? "trust.same" : "trust.differs"));
 }
 
+function forget() {
+  network.memory.forget();
+  again();
+}
+
 function reset() {
   network = null;
   show();
@@ -165,12 +156,12 @@ function reset() {
 
 find("language").addEventListener("click", () => {
   setLanguage(language() === "en" ? "zh-CN" : "en");
-  remember("zl-language", language());
+  kept.set("zl-language", language());
   show({ keep: true });
 });
 find("theme").addEventListener("click", () => {
   theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  remember("zl-theme", theme);
+  kept.set("zl-theme", theme);
   frame(route()?.name);
 });
 find("skip").addEventListener("click", (event) => {
@@ -182,6 +173,6 @@ addEventListener("hashchange", () => {
   show({ focus: true });
 });
 
-const wished = remembered("zl-language") ?? navigator.language;
+const wished = kept.get("zl-language") ?? navigator.language;
 setLanguage(wished.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
 show();

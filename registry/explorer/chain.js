@@ -20,6 +20,7 @@ import {
   tilePath,
   widthAt,
 } from "./merkle.js";
+import { Memory, beginsWith } from "./memory.js";
 import { checkSignature, parseCheckpoint, parseKey, parseNote, parseProof } from "./note.js";
 
 const encoder = new TextEncoder();
@@ -126,6 +127,7 @@ export class Network {
     network.raw = raw;
     network.own = own !== null;
     network.digest = hex(await sha256(raw));
+    network.memory = new Memory(network.digest);
     network.main = genesis.origin;
     network.logKeys = await parseKeys(genesis.logKey, genesis.mlDsaKey);
     network.nodes = await Promise.all(
@@ -207,6 +209,7 @@ export class Network {
     trail.good("step.quorum.good", { found: counted.length, needed, of });
     // At this time or later a quorum still held this tree for the latest (the k-th newest time).
     const time = counted.map((c) => c.time).sort((a, b) => b - a)[needed - 1];
+    await this.compare({ ...state, time }, trail);
     return {
       origin: this.main,
       ...state,
@@ -215,6 +218,38 @@ export class Network {
       note: details.note,
       tree: this.tree(this.main, state),
     };
+  }
+
+  /** Sets a cosigned state beside what this browser saw before: the largest that it should begin
+   *  with, and the largest of all, which it should be the beginning of. */
+  async compare(state, trail) {
+    const seen = this.memory.read();
+    const last = seen.at(-1);
+    const earlier = seen.findLast(({ size }) => size <= state.size);
+    if (earlier) {
+      const { size, time } = earlier;
+      await this.mustBegin(state, earlier, trail, { size, time });
+      if (earlier === last) trail.good("step.seen.good", { size, time });
+    }
+    if (last && last !== earlier) {
+      const params = { size: last.size, time: last.time, now: state.size };
+      try {
+        await this.mustBegin(last, state, trail, params);
+        trail.good("step.seen.good", params);
+      } catch (error) {
+        if (!(error instanceof NotThere)) throw error;
+        trail.add("unknown", "step.seen.behind", params); // the server has no tiles of that size
+      }
+    }
+    this.memory.keep(state);
+  }
+
+  async mustBegin(large, small, trail, params) {
+    let answer = equal(small.root, large.root) ? "yes" : "no";
+    if (small.size < large.size) {
+      answer = await beginsWith(await this.tree(this.main, large), large.root, small);
+    }
+    if (answer !== "yes") trail.refute(answer === "no" ? "step.seen.bad" : "step.tile.root", params);
   }
 
   tree(origin, { size, root }) {

@@ -58,6 +58,10 @@ export const code = (text, shortened = 0) =>
     shortened && text.length > shortened ? `${text.slice(0, shortened)}…` : text,
   );
 
+/** Text in which `…` marks a command. */
+export const prose = (text) =>
+  text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
+
 export const badge = (state, text) => h(`span.badge.${state}`, {}, icon(state), ` ${text}`);
 
 const SHAPES = {

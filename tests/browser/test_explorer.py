@@ -24,7 +24,8 @@ import pytest
 import uvicorn
 
 from credentials.multibase import multibase_base64
-from registry.ledger.entries import access_entry, anchor_entry, anchor_leaf_hash, make_entry
+from registry.ledger.entries import Entry, access_entry, anchor_entry, anchor_leaf_hash, make_entry
+from registry.ledger.members import document_digest
 from registry.limits import MAX_GENESIS_BYTES
 from registry.simulation import simulator
 from registry.simulation.simulator import Consortium, Party
@@ -271,10 +272,11 @@ def test_look_up_of_an_anchor_is_verified_in_view(
 ) -> None:
     seen = visit()
     text = multibase_base64(anchor(number))
-    for query in (text, anchor_leaf_hash(town.issuer.did, anchor(number)).hex()):
+    leaf = anchor_leaf_hash(town.issuer.did, anchor(number)).hex()
+    # Log, four nodes, quorum, commitment, entry; the second time also: the chain seen before.
+    for query, count in ((text, 8), (leaf, 9)):
         assert seen.look_up(query) == "good"
-        steps = seen.page.query_selector_all(".steps > li.good")
-        assert len(steps) == 8  # log, four nodes, quorum, commitment, entry
+        assert len(seen.page.query_selector_all(".steps > li.good")) == count
         assert text in seen.text("pre")
     assert seen.complaints == []
 
@@ -506,6 +508,127 @@ def test_a_genesis_may_be_as_large_as_the_registry_allows(
     seen.page.wait_for_selector(".verdict.unknown")
     seen.page.set_input_files("#own", largest)
     seen.page.wait_for_selector(".verdict.bad")  # another digest than the server's
+
+
+# What was seen before
+
+
+@pytest.fixture(scope="module")
+def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, Any, Any]]:
+    """Two histories under one genesis, both with the quorum's true keys, behind one address."""
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulator, "START", start)
+        with (
+            Consortium(tmp_path_factory.mktemp("first"), start=start) as first,
+            Consortium(tmp_path_factory.mktemp("second"), start=start) as second,
+        ):
+            assert first.genesis.entry.raw == second.genesis.entry.raw
+            for chain, did in ((first, "did:web:one.example"), (second, "did:web:two.example")):
+                chain.add_issuer(did)
+                chain.settle()
+            yield Proxy(None), first, second
+
+
+def size(chain: Consortium) -> int:
+    return chain.client.cosigned().size
+
+
+def schema_rule(number: int) -> Entry:
+    url = f"https://schemas.example/{number}"
+    return make_entry("resource", role="schema", url=url, digest=document_digest({}))
+
+
+def overview(seen: Visit) -> str:
+    seen.go("/")
+    if summary := seen.page.query_selector("summary >> text=What was verified, step by step"):
+        summary.click()
+    return seen.text()
+
+
+def test_a_history_rewritten_by_a_quorum_is_seen_on_the_next_visit(
+    visit: Callable[..., Visit], town: Town, rewritten: tuple[Proxy, Any, Any]
+) -> None:
+    proxy, first, second = rewritten
+    proxy.app = first.transport.apps["registry.invalid"]
+    with listening(proxy) as url:
+        seen, other = visit(), visit()
+        seen.town = other.town = Town(first, town.issuer, proxy, url)
+        assert "Verified in your browser" in overview(seen)
+        first.add_issuer("did:web:three.example")
+        first.settle()
+        grown = size(first)
+        assert "It is the chain that this browser saw before" in overview(seen)
+        proxy.app = second.transport.apps["registry.invalid"]
+        assert size(second) < grown
+        for more in (0, 1, 1, 300):  # shorter than what was seen, as long, longer, another tile
+            if more:
+                second.govern(*[schema_rule(size(second) + at) for at in range(more)])
+            assert "saw another chain" in overview(seen)
+            assert not seen.page.query_selector(".badge.good")
+        # Who sees only the second history has nothing to compare it with ...
+        assert "Verified in your browser" in overview(other)
+        # ... and who has seen the first one may decide to start again.
+        seen.go("/trust")
+        assert re.search(rf"entries\s+{grown}\b", seen.text())
+        seen.page.click("text=Forget it")
+        seen.page.wait_for_selector("text=Nothing yet.")
+        assert "Verified in your browser" in overview(seen)
+
+
+def test_a_server_that_is_behind_is_said_to_be(
+    visit: Callable[..., Visit], town: Town, rewritten: tuple[Proxy, Any, Any]
+) -> None:
+    proxy, first, _ = rewritten
+    proxy.app = first.transport.apps["registry.invalid"]
+    with listening(proxy) as url:
+        seen = visit()
+        seen.town = Town(first, town.issuer, proxy, url)
+        held: dict[str, bytes] = {}
+        proxy.change = lambda path, data: (
+            held.setdefault(path, data) if path.endswith("/checkpoint") else data
+        )
+        overview(seen)
+        first.govern(schema_rule(0))
+        first.settle()
+        proxy.change = None
+        assert "It is the chain that this browser saw before" in overview(seen)
+        # The old answers again, and none for what only the longer chain has.
+        proxy.change = held.get
+        longer = f"/000.p/{size(first)}"
+        seen.page.route(
+            re.compile(r"/main/tile/"),
+            lambda route: (
+                route.fulfill(status=404)
+                if route.request.url.endswith(longer)
+                else route.continue_()
+            ),
+        )
+        text = overview(seen)
+        assert "it is behind, or it holds newer entries back" in text
+        assert "Verified in your browser" in text
+
+
+def test_the_memory_stays_small_and_believes_no_line_out_of_form(
+    visit: Callable[..., Visit],
+) -> None:
+    seen = visit()
+    seen.go("/")
+    sizes, after = seen.page.evaluate(
+        """async () => {
+          const { Memory } = await import("./memory.js");
+          const memory = new Memory("test");
+          const root = new Uint8Array(32);
+          for (let size = 1; size <= 1000; size += 1) memory.keep({ size, root, time: size });
+          memory.keep({ size: 500, root, time: 1 });
+          const sizes = memory.read().map((state) => state.size);
+          localStorage.setItem("zl-seen test", "7 xyz 1\\n-1\\n" + "9 " + "00".repeat(32) + " 5");
+          return [sizes, memory.read().map((state) => state.size)];
+        }"""
+    )
+    assert len(sizes) <= 64
+    assert sizes == sorted(sizes) and sizes[0] == 1 and sizes[-1] == 1000
+    assert after == [9]
 
 
 # A slow server
