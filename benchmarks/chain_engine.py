@@ -257,6 +257,7 @@ def _verifier(count: int, run: int = 0) -> dict[str, float]:
     tree = SideTree(
         ORIGIN,
         view.size,
+        view.checkpoint.root,
         tuple(hashes),
         {full - 1: tuple(edge[:256]), full: tuple(edge[256:])},
     )

@@ -31,6 +31,7 @@ from registry.errors import (
     ChainClosed,
     EntriesDuplicate,
     EntryUnknown,
+    HistoryRewritten,
     QuorumMissing,
     RegistryError,
     RegistryMisbehaved,
@@ -42,9 +43,11 @@ from registry.ledger.entries import Entry, parse_entry
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import document_digest, is_origin
 from registry.ledger.submission import CONTENT_TYPE, seal
+from registry.tlog.checkpoint import Checkpoint
 from registry.tlog.tiles import WIDTH, Tile
 from registry.trust import LongProof, TrustBundle
 from registry.trust.container import MAX_BUNDLE_BYTES
+from registry.trust.continuity import check_continues, close_gaps
 from registry.trust.cosigned import Cosigned, Proofs
 from registry.trust.load import MAX_LIST_BYTES
 from registry.web.asking import MAX_ANSWER_BYTES, TIMEOUT, Addresses, Refusal, intelligible
@@ -57,6 +60,8 @@ _KEPT_VIEWS: Final = 4
 _PAGE_TILES: Final = 256  # tiles fetched ahead for many proofs
 
 _T = TypeVar("_T")
+_Tree = Cosigned | Checkpoint
+"""A tree that was verified: origin, size and root."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ class RegistryClient:
             raise EntryUnknown(origin=origin)
         return body
 
-    def _view(self, url: str, state: Cosigned) -> LogView:
+    def _view(self, url: str, state: _Tree) -> LogView:
         """The chain at an address, under a verified state."""
         key = (url, state.origin, state.size, state.root)
         held = self._views.get(key)
@@ -235,7 +240,7 @@ class RegistryClient:
             self._views[key] = held
         return held
 
-    def _read(self, state: Cosigned, read: Callable[[LogView], _T]) -> _T:
+    def _read(self, state: _Tree, read: Callable[[LogView], _T]) -> _T:
         """What `read` makes of the chain under `state`, from the first address that can."""
 
         def attempt(url: str) -> _T:
@@ -343,8 +348,12 @@ class RegistryClient:
 
         return self._read(state, build).encode()
 
-    def trust_bundle(self) -> bytes:
-        """The newest trust bundle, verified; load it with `TrustBundle.load`."""
+    def trust_bundle(self, held: TrustBundle | None = None) -> bytes:
+        """The newest trust bundle, verified; load it with `TrustBundle.load`.
+
+        Where an earlier one is `held`, every chain of it is shown to be the beginning of the
+        same chain in the new one; raises HistoryRewritten, with the new one in `evidence`.
+        """
 
         def read(url: str) -> tuple[TrustBundle, bytes]:
             data = self._fetch(url, self.genesis.origin, "bundle", MAX_BUNDLE_BYTES)
@@ -353,7 +362,17 @@ class RegistryClient:
 
         if len(self.urls) > 1:
             self.cosigned()  # finds out who is ahead
-        return self._addresses.first(read)[1]
+        bundle, data = self._addresses.first(read)
+        if held is not None:
+            try:
+                close_gaps(check_continues(held, bundle), self._root_at)
+            except HistoryRewritten as error:
+                error.evidence = data
+                raise
+        return data
+
+    def _root_at(self, tree: Checkpoint, size: int) -> bytes:
+        return self._read(tree, lambda view: view.root_at(size))
 
     def status_list(self, digest: str) -> dict[str, Any]:
         """A status list credential by its digest. Raises EntryUnknown."""

@@ -2,8 +2,9 @@
 
 Guarantees: `verify` opens no socket and reads only this desk's own files; no claim is returned
 before its access record is on disk; a request is answered once; the trust bundle never moves
-backwards. It relies on the pinned genesis, the machine's clock and the secrecy of the desk's key.
-It cannot stop a clerk from writing down what was shown; that is what the access record is for.
+backwards, and never to another history. It relies on the pinned genesis, the machine's clock and
+the secrecy of the desk's key. It cannot stop a clerk from writing down what was shown; that is what
+the access record is for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import errno
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,11 +34,12 @@ from credentials.multibase import base64url_encode
 from credentials.qr import read_one
 from credentials.query import DcqlQuery
 from registry.client import RegistryClient
-from registry.errors import ContractForbids, EntriesDuplicate, RegistryError
+from registry.errors import ContractForbids, EntriesDuplicate, HistoryRewritten, RegistryError
 from registry.ledger.entries import access_entry
 from registry.ledger.members import Purpose, decode_digest, encode_digest
 from registry.trust import Entitlement, Genesis, TrustBundle
 from registry.trust.assurance import Assurance, Policy
+from registry.trust.continuity import CONTRADICTION, check_continues
 from schemas.durable import replace_file
 from schemas.errors import ExitCode, Phrase
 from schemas.scenario import scenario_for_types
@@ -181,9 +184,13 @@ class Desk:
     def import_bundle(self, data: bytes) -> TrustBundle:
         """Take a bundle that arrived by any way; it proves itself against the pinned genesis.
 
-        Raises the bundle's own errors, or `BundleRollback` when it is older than the one held.
+        Raises the bundle's own errors, `BundleRollback` when it is older than the one held, and
+        HistoryRewritten when it contradicts that one; then it is kept beside it as evidence.
         """
         bundle = TrustBundle.load(data, self.genesis, now=self._clock())
+        with self._keeping_evidence(data):
+            if (earlier := self._held) is not None:
+                check_continues(earlier, bundle)
         size = bundle.main_checkpoint.size
         # Kept apart from the bundle, so that a damaged bundle can be replaced and an older one
         # still cannot take its place.
@@ -200,8 +207,11 @@ class Desk:
         owned = client is None
         client = client or RegistryClient(self.settings.registry, self.genesis)
         try:
-            submitted = self._submit(client) if self._knows else 0
-            bundle = self.import_bundle(client.trust_bundle())
+            held = self._held
+            submitted = self._submit(client) if held is not None else 0
+            with self._keeping_evidence():
+                data = client.trust_bundle(held)
+            bundle = self.import_bundle(data)
             submitted += self._submit(client)
         finally:
             if owned:
@@ -214,12 +224,21 @@ class Desk:
         )
 
     @property
-    def _knows(self) -> bool:
-        """Whether a usable bundle is held; a synchronisation brings one otherwise."""
+    def _held(self) -> TrustBundle | None:
+        """The usable bundle that is held; without one, a synchronisation brings one."""
         try:
-            return bool(self.assurance)
+            return self.assurance.bundle
         except (BundleMissing, BundleUnusable):
-            return False
+            return None
+
+    @contextmanager
+    def _keeping_evidence(self, data: bytes = b"") -> Iterator[None]:
+        """Two cosigned bundles that contradict each other are worth more than either."""
+        try:
+            yield
+        except HistoryRewritten as error:
+            write_whole(self._home / CONTRADICTION, error.evidence or data)
+            raise
 
     def _submit(self, client: RegistryClient) -> int:
         if not self._journal.waiting(1):

@@ -200,7 +200,7 @@ class Wallet:
         say = self._say(progress)
         with self._client() as client:
             say(_("Fetching the trust bundle …"))
-            self._trust.replace(client.trust_bundle(), self._clock())
+            self._trust.refresh(client, self._clock())
             return self._evaluate(client, say)
 
     def load_trust_bundle(self, path: Path) -> RefreshReport:

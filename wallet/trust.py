@@ -1,27 +1,34 @@
 """Whom this wallet believes: the pinned genesis, and the newest trust bundle it has verified.
 
 Guarantees: a bundle is used only after it was verified against the genesis that was pinned when the
-wallet was made, and never one older than another this wallet has seen, which could hide a
-revocation. What the bundle lacks proves little once it is old; `registry.trust.assurance` judges
-that.
-
-It does not check that the newer checkpoint extends the older one: that is the nodes' work, and a
-quorum of them would have to break it together.
+wallet was made, never one older than another this wallet has seen, which could hide a revocation,
+and never one that contradicts it: with the network the whole history is compared, from a file what
+two bundles show (`registry.trust.continuity`). What the bundle lacks proves little once it is old;
+`registry.trust.assurance` judges that.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.dids import DidDocument
+from registry.errors import HistoryRewritten
 from registry.ledger.genesis import Genesis
 from registry.trust import Accreditation, TrustBundle
 from registry.trust.assurance import Assurance
+from registry.trust.continuity import CONTRADICTION, check_continues
 from schemas.names import ISSUER_SERVICE
 from wallet.errors import IssuerNotAccredited, NoTrustBundle, TrustBundleOlder
 from wallet.vault import Vault
+from wallet.vault.guard import write_atomically
+
+if TYPE_CHECKING:
+    from registry.client import RegistryClient
 
 
 class Trust:
@@ -74,9 +81,37 @@ class Trust:
     def bundle(self) -> TrustBundle:
         return self.assurance().bundle
 
+    def refresh(self, client: RegistryClient, now: datetime) -> TrustBundle:
+        """Network. Like `replace`, with what the registry has."""
+        with self._keeping_evidence():
+            data = client.trust_bundle(self._earlier())
+        return self.replace(data, now)
+
+    def _earlier(self) -> TrustBundle | None:
+        try:
+            return self.bundle()
+        except NoTrustBundle:
+            return None
+
+    @contextmanager
+    def _keeping_evidence(self, data: bytes = b"") -> Iterator[None]:
+        """Two cosigned bundles that contradict each other are worth more than either."""
+        try:
+            yield
+        except HistoryRewritten as error:
+            write_atomically(self._vault.home / CONTRADICTION, error.evidence or data)
+            raise
+
     def replace(self, data: bytes, now: datetime) -> TrustBundle:
-        """Verify and keep a bundle. Raises TrustBundleOlder and what `TrustBundle.load` raises."""
+        """Verify and keep a bundle.
+
+        Raises TrustBundleOlder, HistoryRewritten (then it is kept beside the vault as evidence)
+        and what `TrustBundle.load` raises.
+        """
         fresh = TrustBundle.load(data, self.genesis, now=now)
+        with self._keeping_evidence(data):
+            if (earlier := self._earlier()) is not None:
+                check_continues(earlier, fresh)
         held = self.as_of
         if held is not None:
             size = int(_setting(self._vault, "bundle-size"))

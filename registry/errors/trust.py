@@ -42,6 +42,23 @@ class BundleForged(RegistryError):
     hint = "Do not use it. Fetch one from the registry itself, and tell its operator."
 
 
+class HistoryRewritten(RegistryError):
+    """Two bundles that a quorum cosigned contradict each other; see `registry.trust.continuity`."""
+
+    code = "ZL-BUNDLE-REWRITTEN"
+    exit_code = ExitCode.REJECTED
+    message = (
+        "The offered trust bundle contradicts the one held: its chain {chain} does not begin with "
+        "the {size} entries that a quorum cosigned before."
+    )
+    hint = (
+        "It was not taken. History was rewritten, or two versions are being shown: keep both "
+        "bundles as evidence, tell the departments, and run `zl registry monitor`."
+    )
+    evidence: bytes = b""
+    """The offered bundle, where the caller does not have it."""
+
+
 class BundleStale(RegistryError):
     """The bundle is too old for what it does not say to mean anything."""
 

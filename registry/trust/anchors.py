@@ -22,6 +22,7 @@ from registry.ledger.entries import Entry, parse_entry
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import decode_digest
 from registry.limits import MAX_PROOF_HASHES
+from registry.tlog.checkpoint import Checkpoint
 from registry.tlog.lines import encode_hash, parse_hash
 from registry.tlog.merkle import verify_inclusion
 from registry.tlog.proofs import TlogProof
@@ -43,9 +44,15 @@ class SideTree:
 
     origin: str
     size: int
+    root: bytes
     tile_hashes: tuple[bytes, ...]
     leaves: dict[int, tuple[bytes, ...]]
     """Leaf hashes by level-0 tile: of the last full tile and of the partial one."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The cosigned tree, as the main chain's entry states it."""
+        return Checkpoint(self.origin, self.size, self.root)
 
     def check(self, leaf: bytes, proof: bytes) -> int:
         """The index at which a compact proof shows `leaf`; raises AnchorInvalid, AnchorUnknown."""

@@ -73,16 +73,22 @@ class TrustBundle:
         main_checkpoint: CosignedCheckpoint,
         time: datetime,
         governance: Governance,
+        rules: Mapping[int, bytes],
         sides: Mapping[str, SideTree],
         status_lists: Mapping[str, StatusListSnapshot],
     ) -> None:
-        """For `registry.trust.load` only, which has verified the parts."""
+        """For `registry.trust.load` only, which has verified the parts.
+
+        `rules`: the leaf hashes of all governance entries by their index on the main chain;
+        `sides`: the side chains by origin.
+        """
         self.raw = raw
         self.genesis = genesis
         self.main_checkpoint = main_checkpoint
         self.time = time
+        self.rules = rules
+        self.sides = sides
         self._governance = governance
-        self._sides = sides
         self._status_lists = status_lists
 
     @classmethod
@@ -168,7 +174,7 @@ class TrustBundle:
 
     def size_of(self, origin: str) -> int:
         """How many entries of a side chain the bundle covers."""
-        side = self._sides.get(origin)
+        side = self.sides.get(origin)
         return side.size if side else 0
 
     def anchor(self, origin: str, leaf_hash: bytes, compact_proof: bytes) -> AnchorFound:
@@ -178,7 +184,7 @@ class TrustBundle:
         """
         failure: AnchorInvalid | AnchorUnknown | None = None
         for epoch in sorted(self.epochs(origin) or (origin,), key=lambda one: one != origin):
-            side = self._sides.get(epoch)
+            side = self.sides.get(epoch)
             if side is None:
                 continue
             try:

@@ -135,10 +135,9 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
     checkpoint = _checkpoint(files.take(CHECKPOINT), genesis, now)
     entries = _main_entries(files.take(ENTRIES), checkpoint)
     heads = _check_complete(entries, checkpoint.size)
+    rules = {index: entry for index, entry in entries.items() if entry.kind in GOVERNANCE_KINDS}
     try:
-        governance = Governance.replay(
-            genesis, ((index, e) for index, e in entries.items() if e.kind in GOVERNANCE_KINDS)
-        )
+        governance = Governance.replay(genesis, rules.items())
     except RegistryError as error:
         raise BundleForged(part=ENTRIES, reason=error) from error
     sides: dict[str, SideTree] = {}
@@ -161,6 +160,7 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
         main_checkpoint=checkpoint,
         time=checkpoint.time,
         governance=governance,
+        rules={index: entry.leaf_hash for index, entry in rules.items()},
         sides=sides,
         status_lists=status,
     )
@@ -241,7 +241,7 @@ def _side(entry: Entry, tiles: bytes, leaves: bytes, names: tuple[str, str]) -> 
     root = root_of([*hashes, right] if right is not None else hashes)
     if root != decode_digest(entry["root"], HASH_BYTES):
         raise BundleForged(part=names[0], reason="it does not lead to the cosigned root")
-    return SideTree(entry["origin"], size, tuple(hashes), held)
+    return SideTree(entry["origin"], size, root, tuple(hashes), held)
 
 
 def _lists(entry: Entry, data: bytes, name: str) -> dict[str, tuple[int, Entry]]:

@@ -19,6 +19,8 @@ from credentials.keys import PrivateKey
 from credentials.presentation import build_presentation
 from credentials.proofs import derive
 from credentials.qr import draw, encode_qr_text
+from registry.errors import HistoryRewritten
+from registry.simulation.simulator import Consortium
 from schemas.errors import ExitCode
 from verifier.desk import Desk, Verdict
 from verifier.errors import (
@@ -358,6 +360,30 @@ def test_the_bundle_never_moves_backwards(counter: Counter) -> None:
         counter.desk.import_bundle(old)
     answer = counter.answer(counter.ask("name", "ageOver18"))
     assert decided(counter.desk.verify(answer))[1] == "ZL-STATUS-REVOKED"
+
+
+def test_a_bundle_of_a_rewritten_history_is_kept_as_evidence_and_not_used(
+    counter: Counter, tmp_path: Path
+) -> None:
+    """What a sequencer can make together with a quorum: every signature in it is good."""
+    held = counter.desk.assurance.bundle
+    evidence = counter.folder / "desk" / "contradiction.zltrust"
+    one = {"nodes": ("data-resources",), "quorum": 1}
+    with Consortium(tmp_path / "rewritten", **one) as other:
+        while other.client.cosigned().size <= held.main_checkpoint.size:
+            other.add_issuer(f"did:web:other{other.client.cosigned().size}.example")
+        data = other.client.trust_bundle()
+        with pytest.raises(HistoryRewritten) as caught:
+            counter.desk.import_bundle(data)
+        assert caught.value.exit_code is ExitCode.REJECTED
+        assert evidence.read_bytes() == data
+        evidence.unlink()
+        with pytest.raises(HistoryRewritten):
+            counter.desk.sync(other.client)
+        assert evidence.read_bytes() == data
+    assert counter.desk.assurance.bundle is held
+    answer = counter.answer(counter.ask("name", "ageOver18"))
+    assert counter.desk.verify(answer).answer is Answer.ACCEPTED
 
 
 def test_a_full_disk_shows_no_claims_and_keeps_the_request(counter: Counter) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import BundleCorrupt, RegistryUnreachable
+from registry.errors import BundleCorrupt, HistoryRewritten, RegistryUnreachable
+from registry.simulation.simulator import Consortium
 from schemas.errors import ExitCode
 from tests.wallet.asking import desk_request, kinds
 from tests.wallet.conftest import ISSUER, PASSPHRASE, Town
@@ -104,6 +105,32 @@ def test_an_older_bundle_is_refused(town: Town, tmp_path: Path) -> None:
     town.credential(wallet)
     with pytest.raises(TrustBundleOlder):
         wallet.load_trust_bundle(tmp_path / "old.zltrust")
+
+
+def test_a_bundle_of_a_rewritten_history_is_kept_as_evidence_and_not_used(
+    town: Town, tmp_path: Path
+) -> None:
+    """What a sequencer can make together with a quorum: every signature in it is good."""
+    wallet = town.wallet()
+    number = town.credential(wallet)
+    held = wallet.status().trust_as_of
+    stick = tmp_path / "stick.zltrust"
+    evidence = town.home / "wallet" / "contradiction.zltrust"
+    with Consortium(tmp_path / "rewritten", nodes=("data-resources",), quorum=1) as other:
+        while other.client.cosigned().size <= town.chain.client.cosigned().size:
+            other.add_issuer(f"did:web:other{other.client.cosigned().size}.example")
+        stick.write_bytes(other.client.trust_bundle())
+        with pytest.raises(HistoryRewritten) as caught:
+            wallet.load_trust_bundle(stick)
+        assert caught.value.exit_code is ExitCode.REJECTED
+        assert evidence.read_bytes() == stick.read_bytes()
+        evidence.unlink()
+        town.chain.transport.apps["registry.example"] = other.transport.apps["registry.invalid"]
+        with pytest.raises(HistoryRewritten):
+            wallet.refresh()
+        assert evidence.read_bytes() == stick.read_bytes()
+    assert wallet.status().trust_as_of == held
+    assert wallet.credential(number).state is CredentialState.VALID
 
 
 def test_a_bundle_from_a_stick(town: Town, tmp_path: Path) -> None:
