@@ -365,13 +365,14 @@ class RegistryClient:
         bundle, data = self._addresses.first(read)
         if held is not None:
             try:
-                close_gaps(check_continues(held, bundle), self._root_at)
+                close_gaps(check_continues(held, bundle), self.root_at)
             except HistoryRewritten as error:
                 error.evidence = data
                 raise
         return data
 
-    def _root_at(self, tree: Checkpoint, size: int) -> bytes:
+    def root_at(self, tree: Checkpoint, size: int) -> bytes:
+        """The root of the first `size` entries of a verified tree, from tiles that lead to it."""
         return self._read(tree, lambda view: view.root_at(size))
 
     def status_list(self, digest: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import typer
 
 from registry.cli.copies import copy_home, genesis_of, progress_bar
 from registry.cli.nodes import node_home
-from registry.cli.options import GenesisFile
+from registry.cli.options import GenesisFile, RegistryUrls
 from registry.cli.shared import (
     addresses,
+    connect,
     home,
     load_genesis,
     print_json,
@@ -75,12 +76,21 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
             watch.close()
         raise typer.Exit(int(code))
 
-    @app.command(help=_("Check a file of evidence that a monitor has kept."))
+    @app.command(
+        help=_("Check evidence: a file that a monitor has kept, or two contradicting bundles.")
+    )
     def evidence(
-        file: Annotated[Path, typer.Argument(help=_("The file; fork-….json."))],
+        file: Annotated[Path, typer.Argument(help=_("The file; fork-….json, or a bundle."))],
+        other: Annotated[
+            Path | None, typer.Argument(help=_("The other bundle, where the file is one."))
+        ] = None,
+        urls: RegistryUrls = None,
         genesis: GenesisFile = None,
         json_: AsJson = False,
     ) -> None:
+        if other is not None:
+            _check_bundles(_, (file, other), urls, genesis, json_)
+            return
         from registry.trust.evidence import MAX_EVIDENCE_BYTES, Fork
 
         fork = Fork.parse(read_bytes(file, MAX_EVIDENCE_BYTES))
@@ -138,6 +148,46 @@ def add_watching(app: typer.Typer, _: Texts) -> None:
             _print_findings(_, found)
         if not sound:
             raise typer.Exit(int(ExitCode.REJECTED))
+
+
+def _check_bundles(
+    _: Texts,
+    files: tuple[Path, Path],
+    urls: list[str] | None,
+    genesis: Path | None,
+    json_: bool,
+) -> None:
+    """Whether two bundles contradict each other; by the tiles, too, where an address is named."""
+    from registry.errors import EvidenceInvalid, HistoryRewritten
+    from registry.trust import TrustBundle
+    from registry.trust.container import MAX_BUNDLE_BYTES
+    from registry.trust.continuity import check_continues, close_gaps
+
+    pinned = load_genesis(genesis)
+    one, two = (
+        TrustBundle.load(read_bytes(path, MAX_BUNDLE_BYTES), pinned, now=utc_now())
+        for path in files
+    )
+    try:
+        gaps = check_continues(one, two)
+        if gaps and addresses(urls, needed=False):
+            with connect(urls, genesis) as client:
+                close_gaps(gaps, client.root_at)
+    except HistoryRewritten as error:
+        origin, size = str(error.params["chain"]), int(str(error.params["size"]))
+    else:
+        raise EvidenceInvalid(reason="the two bundles agree in what they show")
+    if json_:
+        print_json({"proven": True, "origin": origin, "size": size})
+        return
+    say(
+        _(
+            "Proven: a quorum cosigned two histories of {origin}. One bundle shows {size} entries "
+            "with which the chain of the other does not begin.",
+            origin=origin,
+            size=size,
+        )
+    )
 
 
 def _look_once(_: Texts, watch: Any, as_json: bool) -> ExitCode:

@@ -52,8 +52,8 @@ class HistoryRewritten(RegistryError):
         "the {size} entries that a quorum cosigned before."
     )
     hint = (
-        "It was not taken. History was rewritten, or two versions are being shown: keep both "
-        "bundles as evidence, tell the departments, and run `zl registry monitor`."
+        "It was not taken, but kept as `contradiction.zltrust` beside the one held. Together they "
+        "are evidence (`zl registry evidence OLD NEW`): tell the departments."
     )
     evidence: bytes = b""
     """The offered bundle, where the caller does not have it."""

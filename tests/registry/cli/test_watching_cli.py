@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,28 @@ def test_a_fork_is_proved_with_a_file_that_others_can_check(town: Town, tmp_path
     told = json.loads(path.read_text())
     path.write_text(json.dumps({**told, "newer": told["older"], "left": [], "right": []}))
     assert "ZL-EVIDENCE" in town.zl("evidence", path, "--genesis", town.genesis, expect=1)
+
+
+def test_two_bundles_that_contradict_each_other_are_evidence(town: Town, tmp_path: Path) -> None:
+    start = town.chain.genesis.created
+    twin = town.stack.enter_context(Consortium(tmp_path / "twin", start=start))
+    files = [tmp_path / name for name in ("held.zltrust", "other.zltrust", "later.zltrust")]
+    check = partial(town.zl, "evidence", "--genesis", town.genesis)
+    files[0].write_bytes(town.chain.client.trust_bundle())
+    twin.add_issuer("did:web:false.example")
+    files[1].write_bytes(twin.client.trust_bundle())
+    assert "Proven: a quorum cosigned two histories" in check(*files[:2])
+    told = json.loads(check(*files[1::-1], "--json"))
+    assert told["proven"] is True and told["origin"] == town.chain.genesis.origin
+    town.anchor(1)
+    town.now()
+    files[2].write_bytes(town.chain.client.trust_bundle())
+    assert "agree in what they show" in check(files[0], files[2], expect=1)
+    assert "agree in what they show" in check(files[0], files[2], "--registry", town.url, expect=1)
+    assert "信任包" in check(files[0], files[2], expect=1, language="zh-CN")
+    check(files[0], tmp_path / "nothing", expect=3)
+    files[1].write_bytes(b"no bundle")
+    check(*files[:2], expect=3)
 
 
 def test_unreachable_and_environment(town: Town, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_what_grows_continues(towns: Callable[[], Town]) -> None:
         for newer in bundles[at:]:
             gaps = check_continues(older, newer)
             assert gaps == check_continues(newer, older)
-            close_gaps(gaps, town.chain.client._root_at)
+            close_gaps(gaps, town.chain.client.root_at)
             size = older.size_of(town.chain.genesis.identity_origin)
             named = {gap.older.origin for gap in gaps}
             assert (town.chain.genesis.origin in named) == (older is not newer)
