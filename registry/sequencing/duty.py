@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from registry.errors import LeaseHeld, RegistryError, StandingBy
+from registry.errors import LeaseHeld, RegistryError, StandingBy, TileCorrupt, TileMissing
 from registry.ledger.genesis import Genesis
 from registry.sequencing.api import build_app
 from registry.sequencing.chain import SequencerKeys
@@ -71,7 +71,7 @@ class Duty:
         self._standby: Standby | None = None
         self._sequencer: Sequencer | None = None
         self._standby_app: Any = None
-        self._app: Any = None
+        self._app: Any = _nobody
         self._holder: str | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -86,16 +86,16 @@ class Duty:
         await self._app(scope, receive, send)
 
     def prepare(self) -> None:
-        """Open what must be there; raises by name what is not, before anything is served."""
+        """Open what must be there; raises by name what is not, before anything is served.
+
+        Tiles need not be there: see `_turn`.
+        """
         self._lock = FolderLock(self._home)  # the catalogue is one process's
         if not self._places.shared:
             self._take_duty()
             return
-        self._standby = Standby(self._home, self._genesis, self._places)
-        self._standby.refresh()
-        self._standby_app = self._app = build_standby_app(
-            self._standby, folder=self._home, holder=lambda: self._holder, now=self._now
-        )
+        with suppress(TileMissing, TileCorrupt):  # who takes the duty writes them anew
+            self._look()
 
     def start(self, address: str) -> None:
         """Take the duty as soon as it is free. `address` is where others find this process."""
@@ -139,7 +139,7 @@ class Duty:
                 return
             log.warning("a chain takes nothing more here: stepping down")
             self._step_down()
-        if self._standby is None:
+        if not self._places.shared:
             self._take_duty()
             return
         self._holder = self._places.holder(self._genesis.origin)
@@ -153,8 +153,17 @@ class Duty:
                 pass  # another was quicker
             except RegistryError:
                 with suppress(RegistryError):
-                    self._standby.refresh()
+                    self._look()
                 raise
+        self._look()
+
+    def _look(self) -> None:
+        """Show what the one on duty wrote."""
+        if self._standby is None:
+            self._standby = Standby(self._home, self._genesis, self._places)
+            self._standby_app = self._app = build_standby_app(
+                self._standby, folder=self._home, holder=lambda: self._holder, now=self._now
+            )
         self._standby.refresh()
 
     def _take_duty(self) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from credentials.dids import did_document, key_url
@@ -132,3 +133,27 @@ def test_it_takes_the_duty_though_it_cannot_look(
         until(lambda: two.on_duty)
         assert lost.exists()
         assert sharing.anchor() == 2  # behind the first and its seal
+
+
+@pytest.mark.parametrize("chain", ["main", "identity"])
+def test_it_starts_though_tiles_are_lost(sharing: Sharing, chain: str) -> None:
+    """When all have ended meanwhile, too: nobody else is there to write them anew."""
+    with closing(sharing.prepare("one")) as one:
+        sharing.start("one", one)
+        until(lambda: one.on_duty)
+        sharing.govern(accreditation(sharing.genesis))
+        assert sharing.anchor() == 0
+        until(sharing.edge("identity", 2).exists)
+    lost = list((sharing.tiles / chain / "tile").rglob("*.p/*"))
+    assert lost
+    for path in lost:
+        path.unlink()
+    with closing(sharing.prepare("two")) as two:
+        asked = httpx.Request("GET", "http://two.invalid/status")
+        # Without the main chain it has nothing to show, and says so.
+        expected = 503 if chain == "main" else 200
+        assert sharing.transport.handle_request(asked).status_code == expected
+        sharing.start("two", two)
+        until(lambda: two.on_duty)
+        assert sharing.anchor() == 2
+        assert max(lost, key=lambda path: int(path.name)).exists()
