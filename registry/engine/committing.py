@@ -77,6 +77,11 @@ class _Submission:
         return len(self.leaves) - self.trailer
 
     @property
+    def large(self) -> bool:
+        """Whether it begins with what only a genesis may be."""
+        return len(self.entries[0]) > MAX_ENTRY_BYTES
+
+    @property
     def length(self) -> int:
         return sum(map(len, self.entries))
 
@@ -119,7 +124,7 @@ class Committer:
         if not entries or len(rows) > MAX_BATCH_ENTRIES:
             raise BatchSize(size=len(rows), limit=MAX_BATCH_ENTRIES)
         first, *others = map(len, rows)
-        # Only the genesis may be larger: the first entry of all.
+        # Only the genesis may be larger: the first entry of all. See `_refuse_large`, too.
         limit = MAX_ENTRY_BYTES if self._head.size else MAX_GENESIS_BYTES
         if not 0 < first <= limit:
             raise EntryTooLarge(size=first, limit=limit)
@@ -194,6 +199,9 @@ class Committer:
     def _answer(self, group: list[_Submission]) -> None:
         """Commit a group and tell who waits; a failure fails all of it alike."""
         try:
+            group = self._refuse_large(group)
+            if not group:
+                return
             try:
                 answers = self._commit_new(group)
             except LeafKnown:
@@ -210,6 +218,23 @@ class Committer:
         else:
             for submission, answer in zip(group, answers, strict=True):
                 submission.tell(answer)
+
+    def _refuse_large(self, group: list[_Submission]) -> list[_Submission]:
+        """The group without what is larger than an entry may be and will not be the first of all.
+
+        Several may have come in as long as the log was empty, or had not told what is in it.
+        """
+        if not any(submission.large for submission in group):
+            return group
+        genesis = None if self._head.current().size else group[0]
+        kept = []
+        for submission in group:
+            if submission is genesis or not submission.large:
+                kept.append(submission)
+            else:
+                size = len(submission.entries[0])
+                submission.tell(EntryTooLarge(size=size, limit=MAX_ENTRY_BYTES))
+        return kept
 
     def _commit_new(self, group: list[_Submission]) -> list[Sequenced | EntriesDuplicate]:
         """As if no leaf were known or there twice. The record itself sees to it: `LeafKnown`."""

@@ -29,14 +29,17 @@ from registry.errors import (
     StoreForeign,
     StoreLocked,
     StoreMissing,
+    StoreUnreachable,
     TileCorrupt,
     TileMissing,
 )
 from registry.limits import MAX_BATCH_ENTRIES, MAX_ENTRY_BYTES, MAX_PENDING_ENTRIES
+from registry.storage import Commit
 from registry.storage.sqlite import SqliteStore
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.merkle import (
     EMPTY_ROOT,
+    Frontier,
     leaf_hash,
     root_of,
     verify_consistency,
@@ -439,6 +442,65 @@ def test_only_the_first_entry_of_all_may_be_as_large_as_a_genesis(folder: Path) 
         log.add([large])
         with pytest.raises(EntryTooLarge):  # though nothing is integrated yet
             log.add([b"y" + large])
+
+
+def test_of_many_as_large_as_a_genesis_one_is_the_first(folder: Path) -> None:
+    """They come at once, when nothing is committed yet."""
+    start = threading.Barrier(9)
+    answers: list[Future[Sequenced]] = []
+
+    def submit(log: Log, number: int) -> None:
+        start.wait(10)
+        answers.append(log.submit([b"%d" % number * (MAX_ENTRY_BYTES + 1)]))
+
+    with Log.open(folder, signer=SIGNER, interval_s=0.5) as log:
+        threads = [threading.Thread(target=submit, args=(log, n)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        start.wait(10)
+        for thread in threads:
+            thread.join(10)
+        small = log.add([b"small"])
+        failures = [answer.exception(10) for answer in answers]
+        assert [type(failure) for failure in failures if failure] == [EntryTooLarge] * 7
+        assert {answer.result().indices for answer in answers if not answer.exception()} == {(0,)}
+        assert small.indices == (1,)
+        log.integrate()
+        assert [len(raw) for raw in log.view.entries(0, 2)] == [MAX_ENTRY_BYTES + 1, 5]
+
+
+def test_behind_another_entry_nothing_is_as_large_as_a_genesis(folder: Path) -> None:
+    with Log.open(folder, signer=SIGNER, interval_s=0.5) as log:
+        small = log.submit([b"small"])
+        large = log.submit([b"x" * (MAX_ENTRY_BYTES + 1)])
+        assert small.result(10).indices == (0,)
+        with pytest.raises(EntryTooLarge):
+            large.result(10)
+        assert log.size == 1
+
+
+def test_a_log_that_does_not_know_its_size_takes_no_second_genesis(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was committed, and no answer came; nor one to the question how large it is."""
+    with Log.open(folder, signer=SIGNER) as log:
+        append = log._store.append
+
+        def cut_off(commit: Commit) -> None:
+            append(commit)
+            raise StoreUnreachable(store="it", reason="no connection")
+
+        def unreachable() -> Frontier:
+            raise StoreUnreachable(store="it", reason="no connection")
+
+        monkeypatch.setattr(log._store, "append", cut_off)
+        monkeypatch.setattr(log._store, "head", unreachable)
+        with pytest.raises(StoreUnreachable):
+            log.add([b"x" * (MAX_ENTRY_BYTES + 1)])
+        monkeypatch.undo()  # it is back
+        with pytest.raises(EntryTooLarge):
+            log.add([b"y" * (MAX_ENTRY_BYTES + 1)])
+        assert log.size == 1
 
 
 def test_one_writer_only(folder: Path, log: Log) -> None:
