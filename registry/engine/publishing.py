@@ -65,10 +65,9 @@ class Publisher:
         self._publishing = threading.Lock()
         if shown is not None and shown.size and view.root_at(shown.size) != shown.root:
             raise StoreCorrupt(store=store.name, reason="another tree was published than it holds")
-        published = store.published()
+        published = self._served = store.published()  # what the checkpoint file says
         if published is not None and files.read_checkpoint() != published:
-            files.write_checkpoint(published, replace=shown is None)
-        self._served = published  # what the checkpoint file says
+            self._show(published, replace=shown is None)
         self._signed: tuple[Checkpoint, bytes] | None = None
 
     @property
@@ -110,6 +109,17 @@ class Publisher:
             if checkpoint.root != self._view.root_at(checkpoint.size):
                 raise CheckpointRefused(origin=self._origin, reason="its root is another")
             self._store.publish(checkpoint.size, checkpoint.root, note, self._clock())
-            self._files.write_checkpoint(note)
-            self._served = note
+            self._show(note)
             return checkpoint
+
+    def _show(self, note: bytes, *, replace: bool = False) -> None:
+        """Write what the record was seen to have, and again until it has nothing newer.
+
+        Whoever was paused right before may write over what its successor has shown meanwhile,
+        where neither locks nor conditions keep it from that. Its look at the record comes after.
+        """
+        self._files.write_checkpoint(note, replace=replace)
+        self._served = note
+        newest = self._store.published()
+        if newest is not None and newest != note:
+            self._show(newest)

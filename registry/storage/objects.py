@@ -3,7 +3,8 @@
 Guaranteed, by a store that honours the conditions of S3 (`If-None-Match`, `If-Match`): a full
 tile is written once and never changes, and the checkpoint never falls back, whichever process
 wakes up late. A store that ignores the conditions still gets right tiles, for they are functions
-of the record; only those two guards are lost, and readers see an older checkpoint as old.
+of the record; only those two guards are lost, and whoever wrote over a newer checkpoint learns so
+from the record right afterwards (`registry.engine.publishing`).
 
 The objects have the very paths of c2sp.org/tlog-tiles, so the bucket can be served as it is.
 """

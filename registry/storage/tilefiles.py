@@ -4,7 +4,9 @@ A file appears whole or not at all: it is written under another name, made durab
 `TileFiles.write` returns when files and names are durable. Any web server can serve the folder.
 
 Several processes may share the folder on one machine. One that was paused blocks nobody, and when
-it wakes up it shows no older checkpoint. On a network file system without locks it may.
+it wakes up it shows no older checkpoint. On a network file system without locks it may, until it
+has asked the record right afterwards (`registry.engine.publishing`), or, if it ends before that,
+until the next checkpoint. No check before can close this: to rename is unconditional there.
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +28,7 @@ from registry.errors import (
     StoreUnsafe,
     StoreVersion,
 )
-from registry.storage import Commit, LeafKnown, Store, database
+from registry.storage import Commit, LeafKnown, Store, database, size_of_note
 from registry.storage.database import Database
 from registry.storage.places import Opened
 from registry.storage.postgres import PostgresStore
@@ -34,6 +38,7 @@ from registry.tlog.note import NoteSigner
 from registry.tlog.tiles import encode_bundle
 from tests.waiting import until
 
+ROOT = Path(__file__).parents[3]
 ORIGIN = "postgres.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
 
@@ -202,6 +207,71 @@ def test_a_transaction_left_open_by_a_paused_holder_does_not_block(
     assert isinstance(error, LeaseLost | StoreUnreachable | LeafKnown | HeadMoved), str(error)
     assert list(other.entries(0, 3)) == [(0, [b"a"]), (1, [b"b", b"c"])]
     other.close()
+
+
+PAUSED_PUBLISHER = """
+import fcntl, os, signal, sys
+from pathlib import Path
+from registry.engine.log import Log
+from registry.storage.database import Database
+from registry.storage.places import Opened
+from registry.storage.postgres import PostgresStore
+from registry.storage.tilefiles import TileFiles
+from registry.tlog.note import NoteSigner
+
+url, origin, folder = sys.argv[1:]
+fcntl.flock = lambda *_: None  # so is a network file system that ignores locks
+rename = os.replace
+def pause(old, new):
+    if new.endswith("/checkpoint"):
+        os.replace = rename
+        os.kill(os.getpid(), signal.SIGSTOP)
+    rename(old, new)
+db = Database(url)
+lease = db.take(origin)
+store = PostgresStore(db, origin, lease=lease)
+opened = Opened(store, TileFiles(Path(folder), shared=True), lease)
+with Log.over(opened, signer=NoteSigner.from_seed(origin, bytes([1] * 32))) as log:
+    log.add([b"one"])
+    os.replace = pause
+    log.tick()
+    print("went on", flush=True)
+    sys.stdin.read()
+db.close()
+"""
+
+
+def test_who_was_paused_puts_right_what_no_lock_kept_it_from(
+    url: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands right before the renaming, and its successor publishes; then it renames."""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    paused = subprocess.Popen(
+        [sys.executable, "-c", PAUSED_PUBLISHER, url, ORIGIN, tmp_path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert paused.stdin is not None
+        assert paused.stdout is not None
+        state = Path(f"/proc/{paused.pid}/stat")
+        until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
+        expire(url)
+        tiles = TileFiles(tmp_path, shared=True)
+        with Log.over(opened(db, tmp_path), signer=SIGNER) as successor:
+            successor.add([b"two"])
+            newest = successor.tick()
+            assert size_of_note(newest) == 2
+            assert tiles.read_checkpoint() == newest
+            paused.send_signal(signal.SIGCONT)
+            assert paused.stdout.readline() == b"went on\n"
+            assert tiles.read_checkpoint() == newest
+        paused.stdin.close()
+        assert paused.wait(30) == 0
+    finally:
+        paused.kill()
+        paused.wait()
 
 
 # --- connections that break ---
