@@ -3,7 +3,8 @@
 from registry.ledger.genesis import Genesis, GenesisNode
 from registry.ledger.records import Accreditation, Entitlement, SideChain
 from registry.trust.anchors import AnchorFound, LongProof
-from registry.trust.bundle import StatusListSnapshot, TrustBundle
+from registry.trust.bundle import TrustBundle
+from registry.trust.load import StatusListSnapshot
 
 __all__ = [
     "Accreditation",

@@ -21,37 +21,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from credentials.dids import Resolver
 from registry.contracts import Contract, ContractBook, Request
-from registry.contracts.governance import Governance
 from registry.contracts.questions import claims_request, issue_request
 from registry.errors import AnchorInvalid, AnchorUnknown, BundleCorrupt
 from registry.ledger.genesis import Genesis
 from registry.ledger.records import Accreditation, Entitlement, SideChain
-from registry.tlog.policy import CosignedCheckpoint
-from registry.trust.anchors import AnchorFound, LongProof, SideTree
+from registry.trust.anchors import AnchorFound, LongProof
 from registry.trust.container import MAX_BUNDLE_BYTES
-
-
-@dataclass(frozen=True)
-class StatusListSnapshot:
-    """A status list credential whose digest is on the chain, the newest one of its list.
-
-    `credential` is not yet verified as a credential: its own proof is its reader's to check.
-    `anchored_at` is when its issuer sealed it; that it is still the newest holds for the
-    bundle's `time`.
-    """
-
-    url: str
-    issuer: str
-    credential: Mapping[str, Any]
-    digest: str
-    anchored_at: datetime
+from registry.trust.load import BundleParts, StatusListSnapshot, load_bundle
 
 
 def _read(path: Path) -> bytes:
@@ -65,31 +46,16 @@ def _read(path: Path) -> bytes:
 class TrustBundle:
     """A verified bundle. `load` is the only way to one."""
 
-    def __init__(
-        self,
-        *,
-        raw: bytes,
-        genesis: Genesis,
-        main_checkpoint: CosignedCheckpoint,
-        time: datetime,
-        governance: Governance,
-        rules: Mapping[int, bytes],
-        sides: Mapping[str, SideTree],
-        status_lists: Mapping[str, StatusListSnapshot],
-    ) -> None:
-        """For `registry.trust.load` only, which has verified the parts.
-
-        `rules`: the leaf hashes of all governance entries by their index on the main chain;
-        `sides`: the side chains by origin.
-        """
+    def __init__(self, raw: bytes, genesis: Genesis, parts: BundleParts) -> None:
+        """For `load` only: `parts` must be those of `raw`."""
         self.raw = raw
         self.genesis = genesis
-        self.main_checkpoint = main_checkpoint
-        self.time = time
-        self.rules = rules
-        self.sides = sides
-        self._governance = governance
-        self._status_lists = status_lists
+        self.main_checkpoint = parts.checkpoint
+        self.time = parts.time
+        self._governance = parts.governance
+        self.rules = parts.rules
+        self.sides = parts.sides
+        self._status_lists = parts.status_lists
 
     @classmethod
     def load(
@@ -100,10 +66,8 @@ class TrustBundle:
         `now` keeps cosignatures from the future from counting. Raises BundleCorrupt,
         BundleForged, QuorumMissing.
         """
-        from registry.trust.load import load_bundle
-
         data = _read(source) if isinstance(source, Path) else source
-        return load_bundle(data, genesis, now=now)
+        return cls(data, genesis, load_bundle(data, genesis, now=now))
 
     def age(self, now: datetime) -> timedelta:
         """How long ago a quorum of nodes last held this picture for the latest."""

@@ -36,7 +36,6 @@ from registry.tlog.merkle import root_of, verify_inclusion
 from registry.tlog.policy import CosignedCheckpoint
 from registry.tlog.tiles import WIDTH, split_hashes
 from registry.trust.anchors import SideTree
-from registry.trust.bundle import StatusListSnapshot, TrustBundle
 from registry.trust.container import unpack
 from schemas.errors import Phrase
 
@@ -82,6 +81,38 @@ def list_line(index: int, entry: Entry) -> bytes:
     return rfc8785.dumps({"entry": dict(entry.body), "index": index}) + b"\n"
 
 
+@dataclass(frozen=True)
+class StatusListSnapshot:
+    """A status list credential whose digest is on the chain, the newest one of its list.
+
+    `credential` is not yet verified as a credential: its own proof is its reader's to check.
+    `anchored_at` is when its issuer sealed it; that it is still the newest holds for the
+    bundle's `time`.
+    """
+
+    url: str
+    issuer: str
+    credential: Mapping[str, Any]
+    digest: str
+    anchored_at: datetime
+
+
+@dataclass(frozen=True)
+class BundleParts:
+    """What a bundle holds, all of it verified.
+
+    `rules`: the leaf hashes of all governance entries by their index on the main chain; `sides`:
+    the side chains by origin; `status_lists`: the newest ones by URL.
+    """
+
+    checkpoint: CosignedCheckpoint
+    time: datetime
+    governance: Governance
+    rules: Mapping[int, bytes]
+    sides: Mapping[str, SideTree]
+    status_lists: Mapping[str, StatusListSnapshot]
+
+
 class _Files:
     """The bundle's files, each of which must be taken once."""
 
@@ -124,8 +155,8 @@ def _lines(data: bytes, members: set[str]) -> Iterator[dict[str, Any]]:
         yield body
 
 
-def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> TrustBundle:
-    """The verified bundle in `data`; see `TrustBundle.load`."""
+def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> BundleParts:
+    """The verified parts of the bundle in `data`; see `TrustBundle.load`."""
     files = _Files(unpack(data))
     manifest = rfc8785.dumps({"format": FORMAT, "network": genesis.network}) + b"\n"
     if files.take(MANIFEST) != manifest:
@@ -154,16 +185,8 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Trust
     files.check_empty()
     if checkpoint.time is None:  # a genesis always demands a quorum
         raise BundleForged(part=CHECKPOINT, reason="nobody cosigned it")
-    return TrustBundle(
-        raw=data,
-        genesis=genesis,
-        main_checkpoint=checkpoint,
-        time=checkpoint.time,
-        governance=governance,
-        rules={index: entry.leaf_hash for index, entry in rules.items()},
-        sides=sides,
-        status_lists=status,
-    )
+    leaves = {index: entry.leaf_hash for index, entry in rules.items()}
+    return BundleParts(checkpoint, checkpoint.time, governance, leaves, sides, status)
 
 
 def _checkpoint(note: bytes, genesis: Genesis, now: datetime | None) -> CosignedCheckpoint:
