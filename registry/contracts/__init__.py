@@ -2,7 +2,7 @@
 
 They are data: versioned entries that everybody reads and judges by in the same way, default deny.
 What is no matter of policy (that a seal verifies, that an issuer anchors in its own name only, that
-a closed chain takes nothing) stands in `registry.contracts.governance` and cannot be allowed by any
+a closed chain takes nothing) stands in `registry.contracts.permission` and cannot be allowed by any
 contract.
 """
 

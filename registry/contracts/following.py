@@ -20,6 +20,7 @@ from functools import partial
 from typing import Final
 
 from registry.contracts.governance import Governance, lists_digest
+from registry.contracts.permission import permit
 from registry.errors import ChainInvalid, RegistryError
 from registry.ledger.entries import Entry, parse_entry
 from registry.ledger.genesis import Genesis
@@ -212,7 +213,7 @@ class Follower:
             chain, submission, now, partial(self._earlier, origin)
         )
         try:
-            self.governance.permit(submission, at=at)
+            permit(self.governance, submission, at=at)
         except RegistryError as error:
             wrong = error
         leaves = submission.leaves

@@ -1,25 +1,20 @@
-"""Who may do what: the state that the main chain's entries lead to, and the permissions it gives.
+"""The state that the main chain's entries lead to: who is accredited, which chains there are.
 
 Everybody replays the same entries in the same order and comes to the same state: sequencer,
 nodes, desks and wallets. Later entries for one DID, entitlement or resource replace earlier ones,
 so an accreditation ends by being recorded again with `to`. What was allowed before stays
 allowed: a period is judged at the time of the thing judged.
 
-Two things decide. What no contract can allow stands here: a seal that does not verify, an entry
-in somebody else's name, an entry on a closed chain. All else is asked of the contracts in force
-(`registry.contracts`), with facts that come from the main chain and the seal alone. Before the
-founding submission there are no contracts; it passes because it bears the pinned genesis.
-
-Guaranteed: `Governance.permit` passes only what both allow; a contract that fails denies. It
-relies on the caller for the order of entries.
+Guaranteed: an entry that cannot follow changes nothing. It relies on the caller for the order of
+entries; who may write them is judged in `registry.contracts.permission`.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -32,11 +27,10 @@ from credentials.dids import (
 )
 from credentials.errors import DidUnknown
 from registry.contracts import ContractBook
-from registry.contracts.questions import Asker
-from registry.errors import ChainClosed, ChainInvalid, NotPermitted
+from registry.errors import ChainInvalid
 from registry.ledger.entries import Entry
 from registry.ledger.genesis import Genesis
-from registry.ledger.kinds import GOVERNANCE_KINDS, KINDS
+from registry.ledger.kinds import GOVERNANCE_KINDS
 from registry.ledger.members import Purpose, decode_time, document_digest
 from registry.ledger.records import (
     Accreditation,
@@ -46,12 +40,8 @@ from registry.ledger.records import (
     accreditation,
     entitlement,
 )
-from registry.ledger.submission import Submission, check_seal
 from registry.tlog.note import VerifierKey
 from schemas.errors import Phrase
-
-STATUS_TIME_TOLERANCE: Final = timedelta(minutes=10)
-"""A status entry's time may differ so much from its seal's: else a list could claim any age."""
 
 
 class Governance:
@@ -301,76 +291,12 @@ class Governance:
         chain = self.chains.get(origin)
         return chain.purpose if chain else None
 
-    def permit(self, submission: Submission, *, at: int) -> None:
-        """Pass a submission that may stand on its chain next.
-
-        `at` is the main-chain index by which contracts are in force: of the first leaf of the
-        submission itself, or, on a side chain, of the main-chain submission that records it.
-        Raises NotPermitted, ChainClosed, and SealInvalid when its seal does not verify.
-        """
-        chain = self.chains.get(submission.origin)
-        if chain is not None and chain.successor is not None:
-            raise ChainClosed(origin=chain.origin, successor=chain.successor)
-        wrong = self._wrong(submission, at)
-        if wrong:
-            raise NotPermitted(
-                submitter=submission.submitter, origin=submission.origin, reason=wrong
-            )
-        check_seal(submission, self.resolver)
-
-    def _wrong(self, submission: Submission, at: int) -> str | None:
-        origin, submitter, moment = submission.origin, submission.submitter, submission.time
-        purpose = self.purpose_of(origin)
-        if purpose is None:
-            return "there is no such chain"
-        founding = at == 0 and purpose is Purpose.MAIN
-        passed: set[str] = set()
-        for entry in submission.entries:
-            kind = KINDS[entry.kind]
-            if purpose not in kind.chains:
-                return Phrase("the chain does not take entries of kind {kind}", kind=entry.kind)
-            if kind.owner is not None and entry[kind.owner] != submitter:
-                return Phrase("the {role} of an entry is somebody else", role=kind.owner)
-            if founding or kind.action is None:
-                # No matter of contracts: what keeps the chain itself going.
-                if submitter != self.genesis.operator:
-                    return "it is not the operator"
-                continue
-            if entry.kind in passed:
-                continue
-            wrong = None
-            if entry.kind == "status":
-                wrong = self._status_wrong(entry, submitter, moment)
-            elif purpose is not Purpose.MAIN:
-                passed.add(entry.kind)  # one question for all of them
-            wrong = wrong or self._forbidden(submission, entry, moment, at)
-            if wrong:
-                return wrong
-        return None
-
-    def _status_wrong(self, entry: Entry, submitter: str, moment: datetime) -> str | None:
-        if abs(decode_time(entry["time"]) - moment) > STATUS_TIME_TOLERANCE:
-            return "the time of a status entry is not that of its seal"
-        issuer = self.issuers.get(submitter)
-        if issuer is not None and issuer.status_lists:
-            if not entry["list"].startswith(issuer.status_lists):
-                return "its accreditation does not include the address of this status list"
-            return None
-        # The address may be reserved for another one.
-        url, end = entry["list"], len(entry["list"])
+    def reserved_by(self, url: str) -> Iterator[str]:
+        """The issuers that have the addresses of status lists under a beginning of `url`."""
+        end = len(url)
         while self._lists and (end := url.rfind("/", 0, end)) > 0:
-            owner = self._lists.get(url[: end + 1])
-            if owner and owner != submitter:
-                return "the address of the status list belongs to another issuer"
-        return None
-
-    # The contracts
-
-    def _forbidden(
-        self, submission: Submission, entry: Entry, moment: datetime, at: int
-    ) -> str | None:
-        asker = Asker(self, submission.origin, submission.submitter, moment, at)
-        return asker.forbidden(self.contracts.engine(at), entry)
+            if owner := self._lists.get(url[: end + 1]):
+                yield owner
 
 
 class _Resolver:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from registry.contracts.engine import Decision, Engine, Party, Request
+from registry.contracts.governance import Governance
 from registry.ledger.entries import Entry
 from registry.ledger.kinds import KINDS
 from registry.ledger.records import Accreditation, Entitlement
 from schemas.errors import Phrase
-
-if TYPE_CHECKING:
-    from registry.contracts.governance import Governance
 
 OPERATOR: Final = "Operator"
 ISSUER: Final = "Issuer"

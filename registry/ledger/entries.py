@@ -5,7 +5,7 @@ version `v`. Its bytes are its identity: parsing re-encodes and compares, so the
 byte string for every entry, and a leaf hash can be rebuilt from an entry's content alone.
 
 Guaranteed: an `Entry` obeys the table. Not said by it: that its submitter may write it
-(`registry.contracts.governance`), or that it stands on a chain (`registry.tlog.proofs`,
+(`registry.contracts.permission`), or that it stands on a chain (`registry.tlog.proofs`,
 `registry.trust`).
 """
 

@@ -30,6 +30,7 @@ from typing import Final
 
 from registry.contracts.following import SEAL_TOLERANCE, Progress, check_follows
 from registry.contracts.governance import Governance
+from registry.contracts.permission import permit
 from registry.engine.catalogue import Catalogue
 from registry.engine.log import Log, Sequenced
 from registry.errors import (
@@ -391,7 +392,7 @@ class Door:
             )
         # Whatever changes the contracts in force keeps everybody out of the gate meanwhile.
         at = self._logs[self._genesis.origin].size
-        self._governance.permit(submission, at=at)
+        permit(self._governance, submission, at=at)
 
 
 def append(log: Log, submission: Submission) -> Added:

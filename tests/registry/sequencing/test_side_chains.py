@@ -13,6 +13,7 @@ from credentials.dids import did_document
 from credentials.keys import PrivateKey
 from registry.contracts import library_text
 from registry.contracts.governance import Governance
+from registry.contracts.permission import permit
 from registry.errors import (
     ChainClosed,
     EntryMalformed,
@@ -334,8 +335,8 @@ def test_nodes_refuse_entries_on_a_closed_chain(chain: Consortium) -> None:
         )
 
     with pytest.raises(ChainClosed):
-        state.permit(sealed(chain.genesis.identity_origin), at=102)
-    state.permit(sealed(f"{chain.genesis.network}/identity-2"), at=102)
+        permit(state, sealed(chain.genesis.identity_origin), at=102)
+    permit(state, sealed(f"{chain.genesis.network}/identity-2"), at=102)
 
 
 def test_a_server_cannot_send_a_client_out_of_the_network_or_round_for_ever(
