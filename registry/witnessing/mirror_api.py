@@ -15,11 +15,10 @@ from starlette.requests import ClientDisconnect
 from registry.errors import TileMissing, TilePathMalformed
 from registry.tlog.mirror_format import UPLOAD_TYPE
 from registry.tlog.tiles import Tile
-from registry.web.bodies import TooLarge, read_body
 from registry.web.tile_api import tile_answer
 from registry.witnessing.mirror import Mirror, Upload
-from registry.witnessing.witness import MAX_REQUEST_BYTES, Answer, Refused
-from registry.witnessing.witness_api import respond
+from registry.witnessing.witness import Answer, Refused
+from registry.witnessing.witness_api import answered, respond
 
 _ENCODINGS: Final = {"Accept-Encoding": "gzip"}
 
@@ -29,11 +28,7 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
 
     @app.post(f"{prefix}/add-checkpoint")
     async def add_checkpoint(request: Request) -> Response:
-        try:
-            body = await read_body(request, MAX_REQUEST_BYTES)
-        except TooLarge:
-            return respond(Answer.text(400, "the request is too large"))
-        return respond(await run_in_threadpool(mirror.add_checkpoint, body))
+        return await answered(request, mirror.add_checkpoint)
 
     @app.post(f"{prefix}/add-entries")
     async def add_entries(request: Request) -> Response:

@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from registry.ledger.members import encode_time
 from registry.limits import HASH_BYTES
-from registry.storage.sqlitefile import SqliteFile
 from registry.tlog.merkle import EMPTY_ROOT
 from registry.tlog.tiles import WIDTH, Tile
+from registry.witnessing.record_file import RecordFile
 from registry.witnessing.witness import Cosigned
 
 MIRROR_FILE: Final = "copies.sqlite"
 MAX_PENDING: Final = 16
 """Pending checkpoints that an upload may still refer to (tlog-mirror: the last several)."""
-_MAX_REFUSALS: Final = 1000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS pending (
     origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
@@ -38,9 +35,6 @@ CREATE TABLE IF NOT EXISTS tiles (
     origin TEXT NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (origin, level, idx)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS refusals (
-    id INTEGER PRIMARY KEY, time TEXT NOT NULL, reason TEXT NOT NULL, note BLOB NOT NULL
-) STRICT;
 """
 
 
@@ -53,17 +47,13 @@ class Mirrored:
     note: bytes = b""
 
 
-class MirrorStore:
+class MirrorStore(RecordFile):
     """Pending checkpoints (a `registry.witnessing.witness.Record`), entries, tiles, mirror
     checkpoints."""
 
     def __init__(self, path: Path) -> None:
         """Open or create it. Raises StoreLocked, StoreFull, StoreFailed."""
-        self._file = SqliteFile(path, _SCHEMA, exclusive=True)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        super().__init__(path, _SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -108,18 +98,6 @@ class MirrorStore:
                 (origin, size),
             ).fetchone()
         return Cosigned(*row) if row else None
-
-    def record_refusal(self, time: datetime, reason: str, note: bytes) -> None:
-        """Keep a checkpoint that its log signed and that was refused: it may be evidence."""
-        with self._file.transaction() as db:
-            db.execute(
-                "INSERT INTO refusals (time, reason, note) VALUES (?, ?, ?)",
-                (encode_time(time), reason, note),
-            )
-            db.execute(
-                "DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?",
-                (_MAX_REFUSALS,),
-            )
 
     # Entries and tiles
 

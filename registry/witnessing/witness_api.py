@@ -21,15 +21,17 @@ def respond(answer: Answer) -> Response:
     return Response(answer.body, answer.status, {**HEADERS, "Content-Type": answer.content_type})
 
 
+async def answered(request: Request, call: Callable[[bytes], Answer]) -> Response:
+    """What `call` answers to the body of a request, in a thread that may block."""
+    try:
+        body = await read_body(request, MAX_REQUEST_BYTES)
+    except TooLarge:
+        return respond(Answer.text(400, "the request is too large"))
+    return respond(await run_in_threadpool(call, body))
+
+
 def add_witness_routes(app: FastAPI, witness: Witness, *, prefix: str = "") -> None:
     """Serve `witness` under `prefix`."""
-
-    async def answered(request: Request, call: Callable[[bytes], Answer]) -> Response:
-        try:
-            body = await read_body(request, MAX_REQUEST_BYTES)
-        except TooLarge:
-            return respond(Answer.text(400, "the request is too large"))
-        return respond(await run_in_threadpool(call, body))
 
     @app.post(f"{prefix}/add-checkpoint")
     async def add_checkpoint(request: Request) -> Response:
