@@ -24,8 +24,6 @@ import psycopg
 from psycopg import errors
 
 from registry.errors import (
-    BundleMalformed,
-    EntryCorrupt,
     HeadMoved,
     LeaseLost,
     StoreCorrupt,
@@ -35,10 +33,10 @@ from registry.errors import (
     StoreUnreachable,
 )
 from registry.storage import Block, Commit, LeafKnown
+from registry.storage.commits import entries_between
 from registry.storage.database import Connection, Database, OutcomeUnknown, PostgresLease
 from registry.storage.thinning import Execute, Thinning
 from registry.tlog.merkle import EMPTY_ROOT, Frontier
-from registry.tlog.tiles import decode_bundle
 
 _RESOLVE_S: Final = 20.0  # a failover takes about as long
 _PAUSE_S: Final = 0.25
@@ -247,16 +245,8 @@ class PostgresStore:
                 "start <= %s), 0) ORDER BY start LIMIT %s",
                 (self._log, end, self._log, position, _READ_COMMITS),
             )
-            if not rows:
-                raise StoreCorrupt(store=self.name, reason="a commit is missing")
-            for first, count, bundle in rows:
-                if not first <= position < first + count:
-                    raise StoreCorrupt(store=self.name, reason="a commit is missing")
-                try:
-                    batch = decode_bundle(bundle, count)
-                except BundleMalformed as error:
-                    raise EntryCorrupt(index=first) from error
-                wanted = batch[position - first : end - first]
+            for row in rows or (None,):
+                wanted = entries_between(row, position, end, store=self.name)
                 yield position, wanted
                 position += len(wanted)
 

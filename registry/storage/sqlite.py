@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from registry.errors import (
-    BundleMalformed,
     EntryCorrupt,
     HeadMoved,
     StoreCorrupt,
@@ -27,12 +26,12 @@ from registry.errors import (
 )
 from registry.limits import HASH_BYTES
 from registry.storage import Block, Commit, LeafKnown, leafindex
+from registry.storage.commits import entries_between, entries_of
 from registry.storage.leafindex import LeafIndex, Recent
 from registry.storage.sqlitefile import named_errors
 from registry.storage.thinning import Thinning
 from registry.storage.tilefiles import sync
 from registry.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hashes
-from registry.tlog.tiles import decode_bundle
 
 FILE: Final = "log.sqlite"
 FORMAT: Final = 2
@@ -208,14 +207,7 @@ class SqliteStore:
                 "ORDER BY start DESC LIMIT 1",
                 (position,),
             )
-            if not rows or not rows[0][0] <= position < rows[0][0] + rows[0][1]:
-                raise StoreCorrupt(store=self.name, reason="a commit is missing")
-            first, count, bundle = rows[0]
-            try:
-                batch = decode_bundle(bundle, count)
-            except BundleMalformed as error:
-                raise EntryCorrupt(index=first) from error
-            wanted = batch[position - first : end - first]
+            wanted = entries_between(rows[0] if rows else None, position, end, store=self.name)
             yield position, wanted
             position += len(wanted)
 
@@ -349,13 +341,10 @@ class SqliteStore:
 def _leaves_in(connection: sqlite3.Connection, start: int) -> list[bytes]:
     """The leaf hashes of the record from `start` on, where a commit begins."""
     found: list[bytes] = []
-    for first, count, bundle in connection.execute(
+    for row in connection.execute(
         "SELECT start, count, entries FROM commits WHERE start >= ? ORDER BY start", (start,)
     ):
-        try:
-            found += leaf_hashes(decode_bundle(bundle, count))
-        except BundleMalformed as error:
-            raise EntryCorrupt(index=first) from error
+        found += leaf_hashes(entries_of(row))
     return found
 
 
