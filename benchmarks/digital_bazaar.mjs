@@ -2,12 +2,10 @@
 // standard input, one answer a line on standard output. The first line sets the scene: {modules,
 // contexts: {url: document}, document, key: {type, secret, public} in hex, created}. Then, line by
 // line, {do: 'issue' | 'verify', cryptosuite, document?} answers {value} and {…, seconds} answers
-// {value: seconds a call} over as many calls as fill about `seconds`. Nothing is fetched: the
-// loader has the given contexts and did:key in memory.
+// {value: seconds a call} over as many calls as fill about `seconds`. Nothing is fetched.
 import {createInterface} from 'node:readline';
-import {createRequire} from 'node:module';
+import {methodOf, packages} from '../tests/interop/data_integrity.mjs';
 import {performance} from 'node:perf_hooks';
-import {pathToFileURL} from 'node:url';
 
 const lines = createInterface({input: process.stdin})[Symbol.asyncIterator]();
 const next = async () => {
@@ -15,40 +13,7 @@ const next = async () => {
   return done ? null : JSON.parse(value);
 };
 const scene = await next();
-const require = createRequire(`${scene.modules}/`);
-const load = name => import(pathToFileURL(require.resolve(name)));
-const {DataIntegrityProof} = await load('@digitalbazaar/data-integrity');
-const {default: jsigs} = await load('jsonld-signatures');
-const {AssertionProofPurpose} = jsigs.purposes;
-
-const MULTIKEY = 'https://w3id.org/security/multikey/v1';
-const methods = new Map();
-const methodOf = multikey => {
-  if(!methods.has(multikey)) {
-    const controller = `did:key:${multikey}`;
-    const id = `${controller}#${multikey}`;
-    methods.set(multikey, {
-      '@context': MULTIKEY, id, type: 'Multikey', controller, publicKeyMultibase: multikey
-    });
-  }
-  return methods.get(multikey);
-};
-const documentLoader = async url => {
-  if(scene.contexts[url]) {
-    return {documentUrl: url, document: scene.contexts[url]};
-  }
-  if(url.startsWith('did:key:')) {
-    const [controller, fragment] = url.split('#');
-    const method = methodOf(controller.slice('did:key:'.length));
-    return {documentUrl: url, document: fragment ? method : {
-      '@context': ['https://www.w3.org/ns/did/v1', MULTIKEY],
-      id: controller,
-      verificationMethod: [method],
-      assertionMethod: [method.id]
-    }};
-  }
-  throw new Error(`no document ${url}`);
-};
+const {load, DataIntegrityProof, jsigs, purpose, documentLoader} = await packages(scene);
 
 const bytes = hex => new Uint8Array(Buffer.from(hex, 'hex'));
 const SUITES = {
@@ -64,7 +29,6 @@ const SUITES = {
     return {verify: bbs.createVerifyCryptosuite()};
   }
 };
-const purpose = new AssertionProofPurpose();
 const prepared = new Map();
 
 const run = async ({do: what, cryptosuite, document}) => {
