@@ -13,18 +13,16 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from registry.ledger.entries import make_entry
@@ -46,6 +44,7 @@ from registry.witnessing.mirror_store import MirrorStore
 from registry.witnessing.witness import Witness
 from registry.witnessing.witness_api import add_witness_routes
 from registry.witnessing.witness_store import WitnessStore
+from tests.listening import listening
 
 HERE = Path(__file__).parent
 PACKAGES = "golang.org/x/mod"
@@ -113,21 +112,8 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Peer:
 @pytest.fixture
 def serve() -> Iterator[Callable[[FastAPI], str]]:
     """Serve an application on loopback; the address."""
-    running: list[tuple[uvicorn.Server, threading.Thread, socket.socket]] = []
-
-    def start(app: FastAPI) -> str:
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        running.append((server, thread, listener))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    yield start
-    for server, thread, listener in running:
-        server.should_exit = True
-        thread.join()
-        listener.close()
+    with ExitStack() as running:
+        yield lambda app: running.enter_context(listening(app))
 
 
 @pytest.fixture(scope="module")

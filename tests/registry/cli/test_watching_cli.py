@@ -8,22 +8,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from registry.cli.network import OPERATOR
 from registry.keyring import save_keys
@@ -31,25 +26,9 @@ from registry.ledger.entries import anchor_entry
 from registry.sequencing.chain import Chains
 from registry.simulation import simulator
 from registry.simulation.simulator import Consortium
+from tests.listening import listening
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[str]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        worker = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        thread = threading.Thread(target=worker.run, kwargs={"sockets": [server]}, daemon=True)
-        thread.start()
-        while not worker.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            worker.should_exit = True
-            thread.join(timeout=10)
 
 
 class Town:

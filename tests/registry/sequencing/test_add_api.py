@@ -8,12 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from registry.ledger.submission import MAX_SUBMISSION_BYTES
 from registry.sequencing import add_api
@@ -21,7 +19,7 @@ from registry.sequencing.add_api import Answers
 from registry.sequencing.door import Added
 from registry.simulation.simulator import Consortium, Party
 from registry.web import patience
-from registry.web.serving import configure
+from tests.listening import listening
 from tests.registry.submissions import anchors, sealed
 from tests.waiting import until
 
@@ -39,15 +37,8 @@ def issuer(chain: Consortium) -> Party:
 
 @pytest.fixture(scope="module")
 def port(chain: Consortium) -> Iterator[int]:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        server = uvicorn.Server(configure(chain.transport.apps["registry.invalid"]))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield listening.getsockname()[1]
-        server.should_exit = True
-        thread.join(10)
+    with listening(chain.transport.apps["registry.invalid"]) as url:
+        yield int(url.rpartition(":")[2])
 
 
 @pytest.fixture
