@@ -116,12 +116,12 @@ class DishonestSequencer:
         leaves = [leaf_hash(raw) for raw in self.rows[origin][:size]]
         return Checkpoint(origin, len(leaves), root_of(leaves)).sign(self.signer(origin))
 
-    def request(self, old: int, size: int | None = None) -> bytes:
-        """`add-checkpoint` for its main chain."""
+    def request(self, old: int, size: int | None = None, note: bytes | None = None) -> bytes:
+        """`add-checkpoint` for its main chain, with its own checkpoint or with `note`."""
         leaves = [leaf_hash(raw) for raw in self.rows[self.main][:size]]
         proof = consistency_proof(old, len(leaves), LeafReader(leaves)) if old else []
         lines = [f"old {old}", *map(encode_hash, proof), "", ""]
-        return "\n".join(lines).encode() + self.note(size=size)
+        return "\n".join(lines).encode() + (note or self.note(size=size))
 
     def ask(self, name: str, size: int | None = None) -> httpx.Response:
         """Ask a node to cosign its main chain, from where the node stands."""

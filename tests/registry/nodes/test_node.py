@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from credentials.dids import key_url
-from registry.contracts.following import submissions
 from registry.contracts.governance import lists_digest
 from registry.errors import (
     RegistryUnreachable,
@@ -20,15 +18,16 @@ from registry.errors import (
     StoreFull,
     StoreLocked,
 )
-from registry.ledger.entries import Entry, anchor_entry, make_entry, parse_entry, status_entry
+from registry.ledger.entries import anchor_entry, make_entry, status_entry
 from registry.ledger.members import document_digest, encode_digest
 from registry.ledger.submission import seal
 from registry.nodes.node import Node
 from registry.nodes.store import MIRROR_FILE, NodeStore
+from registry.simulation.adversaries import DishonestSequencer
 from registry.simulation.simulator import NODES, Consortium, Party
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.lines import encode_hash
-from registry.tlog.merkle import LeafReader, consistency_proof, leaf_hash, root_of
+from registry.tlog.merkle import leaf_hash, root_of
 from registry.tlog.note import Note, NoteSigner, VerifierKey
 from registry.witnessing.witness import Answer
 from tests.registry.submissions import anchor, anchors, resource
@@ -37,21 +36,18 @@ NODE = "public-security"
 HASH_LINE = encode_hash(bytes(32)).encode() + b"\n"
 
 
-class Liar:
-    """A dishonest sequencer: it has all keys of the honest one and its own opinion of entries."""
+class Liar(DishonestSequencer):
+    """A dishonest sequencer, and a node of its own that it asks."""
 
     def __init__(self, chain: Consortium, folder: Path) -> None:
-        self.chain = chain
-        self.genesis = chain.genesis
-        self.main_origin = self.genesis.origin
-        honest = chain.sequencer.chains
-        self.rows = {
-            origin: [bytes(raw) for raw in log.view.iterate(0, log.view.size)]
-            for origin, log in honest.logs.items()
-        }
+        super().__init__(chain)
         folder.mkdir()
         self.folder = folder
         self.node = self.restart()
+
+    def close(self) -> None:
+        super().close()
+        self.node.close()
 
     def restart(self) -> Node:
         name = f"{self.genesis.network}/nodes/{NODE}"
@@ -68,67 +64,12 @@ class Liar:
         return self.node
 
     @property
-    def main(self) -> list[bytes]:
-        return self.rows[self.main_origin]
+    def leaves(self) -> list[bytes]:
+        """Of the main chain."""
+        return self.rows[self.main]
 
-    def signer(self, origin: str) -> NoteSigner:
-        return self.chain.keys.sequencer(self.genesis.network).signer(origin)
-
-    def note(self, size: int | None = None) -> bytes:
-        leaves = [leaf_hash(raw) for raw in self.main[:size]]
-        checkpoint = Checkpoint(self.main_origin, len(leaves), root_of(leaves))
-        return checkpoint.sign(self.signer(self.main_origin))
-
-    def request(self, old: int, size: int | None = None, note: bytes | None = None) -> bytes:
-        leaves = [leaf_hash(raw) for raw in self.main[:size]]
-        proof = consistency_proof(old, len(leaves), LeafReader(leaves)) if old else []
-        lines = [f"old {old}", *map(encode_hash, proof), "", ""]
-        return "\n".join(lines).encode() + (note or self.note(size))
-
-    def ask(self, old: int, size: int | None = None) -> Answer:
+    def put(self, old: int, size: int | None = None) -> Answer:
         return self.node.add_checkpoint(self.request(old, size))
-
-    def seal(self, entries: Sequence[Entry], **changes: Any) -> list[bytes]:
-        """The leaves of a submission to the main chain by the operator."""
-        operator = self.chain.keys.operator
-        values: dict[str, Any] = {
-            "origin": self.main_origin,
-            "submitter": self.genesis.operator,
-            "key_url": key_url(operator.public_key),
-            "signer": operator,
-            "now": self.chain.now,
-            **changes,
-        }
-        return [leaf.raw for leaf in seal(values.pop("origin"), entries, **values).leaves]
-
-    def record(self, origin: str, leaves: list[bytes], **changes: Any) -> None:
-        """Append to a side chain, and its checkpoint to the main chain."""
-        rows = self.rows[origin]
-        start = len(rows)
-        rows += leaves
-        governance = self.chain.sequencer.chains.governance
-        lists: dict[str, tuple[int, Entry]] = {}
-        for first, submission in [] if "lists" in changes else submissions(origin, 0, rows):
-            for offset, entry in enumerate(submission.entries):
-                if entry.kind == "status":
-                    lists[entry["list"]] = (first + offset, entry)
-        heads = {}
-        for index, raw in enumerate(self.main):
-            if b'"kind":"checkpoint"' in raw:
-                heads[parse_entry(raw)["origin"]] = index
-        members = {
-            "origin": origin,
-            "size": len(rows),
-            "root": encode_digest(root_of([leaf_hash(raw) for raw in rows])),
-            "start": start,
-            "end": len(rows),
-            "subtree": encode_digest(root_of([leaf_hash(raw) for raw in rows[start:]])),
-            "rules": governance.head,
-            "heads": heads,
-            "lists": lists_digest(lists),
-            **changes,
-        }
-        self.main.extend(self.seal([make_entry("checkpoint", **members)]))
 
     def anchors(self, party: Party, count: int = 2, **changes: Any) -> list[bytes]:
         values: dict[str, Any] = {
@@ -160,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Consortium
 def liar(world: tuple[Consortium, Party], tmp_path: Path) -> Iterator[Liar]:
     found = Liar(world[0], tmp_path / "node")
     yield found
-    found.node.close()
+    found.close()
 
 
 @pytest.fixture
@@ -177,7 +118,7 @@ def key_of(liar: Liar) -> VerifierKey:
 
 
 def test_a_new_node_cosigns_the_whole_chain(liar: Liar) -> None:
-    answer = liar.ask(0)
+    answer = liar.put(0)
     assert answer.status == 200
     note = Note.parse(liar.note()).with_signatures(
         Note.parse(
@@ -196,9 +137,9 @@ def test_unknown_log_is_404(liar: Liar) -> None:
 
 
 def test_a_checkpoint_without_a_good_signature_is_403(liar: Liar) -> None:
-    forger = NoteSigner.from_seed(liar.main_origin, bytes(32))
-    leaves = [leaf_hash(raw) for raw in liar.main]
-    forged = Checkpoint(liar.main_origin, len(leaves), root_of(leaves)).sign(forger)
+    forger = NoteSigner.from_seed(liar.main, bytes(32))
+    leaves = [leaf_hash(raw) for raw in liar.leaves]
+    forged = Checkpoint(liar.main, len(leaves), root_of(leaves)).sign(forger)
     assert liar.node.add_checkpoint(liar.request(0, note=forged)).status == 403
     note = liar.note()
     damaged = note[:-8] + (b"AAAA" if note[-8:-4] != b"AAAA" else b"BBBB") + note[-4:]
@@ -223,16 +164,16 @@ def test_malformed_requests_are_400(liar: Liar) -> None:
         b"old 0\n\n" + note[:20],
         b"\xff\n\n" + note,
         b"old 0\n\n" + b"x" * 10**6,
-        b"old %d\n\n" % (len(liar.main) + 1) + note,  # greater than the checkpoint
+        b"old %d\n\n" % (len(liar.leaves) + 1) + note,  # greater than the checkpoint
     ):
         assert liar.node.add_checkpoint(body).status == 400, body[:40]
 
 
 def test_another_old_size_is_409_with_the_size(liar: Liar) -> None:
-    whole = len(liar.main)
-    assert liar.ask(5).status == 409
-    assert liar.ask(0).status == 200
-    answer = liar.ask(0)
+    whole = len(liar.leaves)
+    assert liar.put(5).status == 409
+    assert liar.put(0).status == 200
+    answer = liar.put(0)
     assert (answer.status, answer.body, answer.content_type) == (
         409,
         b"%d\n" % whole,
@@ -241,8 +182,8 @@ def test_another_old_size_is_409_with_the_size(liar: Liar) -> None:
 
 
 def test_a_bad_proof_is_422(liar: Liar) -> None:
-    submission_end = next(i for i, raw in enumerate(liar.main) if b'"kind":"seal"' in raw) + 1
-    assert liar.ask(0, submission_end).status == 200
+    submission_end = next(i for i, raw in enumerate(liar.leaves) if b'"kind":"seal"' in raw) + 1
+    assert liar.put(0, submission_end).status == 200
     request = liar.request(submission_end)
     head, _, rest = request.partition(b"\n\n")
     lines = head.split(b"\n")
@@ -250,7 +191,7 @@ def test_a_bad_proof_is_422(liar: Liar) -> None:
         if spoiled != lines:
             body = b"\n".join(spoiled) + b"\n\n" + rest
             assert liar.node.add_checkpoint(body).status == 422
-    assert liar.ask(submission_end).status == 200
+    assert liar.put(submission_end).status == 200
 
 
 def test_old_zero_with_a_proof_is_422(liar: Liar) -> None:
@@ -261,14 +202,14 @@ def test_old_zero_with_a_proof_is_422(liar: Liar) -> None:
 
 
 def test_the_same_size_again_gets_a_fresh_time(liar: Liar) -> None:
-    size = len(liar.main)
-    assert liar.ask(0).status == 200
+    size = len(liar.leaves)
+    assert liar.put(0).status == 200
     moment = liar.chain.now
     try:
         liar.chain.advance(minutes=5)
-        later = liar.ask(size)
+        later = liar.put(size)
         liar.chain.now = moment.replace(year=2025)  # a clock that went back
-        back = liar.ask(size)
+        back = liar.put(size)
     finally:
         liar.chain.now = moment
     assert later.status == back.status == 200
@@ -276,10 +217,10 @@ def test_the_same_size_again_gets_a_fresh_time(liar: Liar) -> None:
 
 
 def test_another_tree_of_the_same_size_is_422_and_kept_as_evidence(liar: Liar) -> None:
-    size = len(liar.main)
-    assert liar.ask(0).status == 200
-    liar.main[3:5] = [liar.main[4], liar.main[3]]
-    answer = liar.ask(size)
+    size = len(liar.leaves)
+    assert liar.put(0).status == 200
+    liar.leaves[3:5] = [liar.leaves[4], liar.leaves[3]]
+    answer = liar.put(size)
     assert answer.status == 422
     assert b"ZL-PROOF-CONSISTENCY" in answer.body
     [refusal] = liar.node.status()["refusals"]
@@ -287,15 +228,15 @@ def test_another_tree_of_the_same_size_is_422_and_kept_as_evidence(liar: Liar) -
 
 
 def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
-    origin_hash = sha256(liar.main_origin.encode()).hexdigest()
+    origin_hash = sha256(liar.main.encode()).hexdigest()
     assert liar.node.checkpoint(origin_hash).status == 404
-    liar.ask(0)
+    liar.put(0)
     answer = liar.node.checkpoint(origin_hash)
     assert answer.status == 200
     signed = open_checkpoint(
-        answer.body, liar.main_origin, [VerifierKey.parse(liar.genesis.log_key)], [key_of(liar)]
+        answer.body, liar.main, [VerifierKey.parse(liar.genesis.log_key)], [key_of(liar)]
     )
-    assert signed.size == len(liar.main)
+    assert signed.size == len(liar.leaves)
     assert signed.cosignatures
     assert liar.node.checkpoint("00" * 32).status == 404
 
@@ -304,40 +245,40 @@ def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
 
 
 def test_a_rewritten_history_is_refused_after_a_restart(liar: Liar) -> None:
-    size = len(liar.main)
-    assert liar.ask(0).status == 200
+    size = len(liar.leaves)
+    assert liar.put(0).status == 200
     liar.node.close()
     liar.restart()
     assert liar.node.status()["cosigned"]["size"] == size
-    liar.main[2] = resource("x").raw
-    liar.main.extend(liar.seal([resource("y")]))
-    assert liar.ask(size).status == 422
+    liar.leaves[2] = resource("x").raw
+    liar.leaves.extend(liar.seal([resource("y")]))
+    assert liar.put(size).status == 422
 
 
 def test_two_views_are_never_both_cosigned(world: tuple[Consortium, Party], tmp_path: Path) -> None:
     chain, _ = world
     left, right = Liar(chain, tmp_path / "left"), Liar(chain, tmp_path / "right")
-    size = len(left.main)
+    size = len(left.leaves)
     try:
-        assert left.ask(0).status == 200
+        assert left.put(0).status == 200
         for view, name in ((left, "a"), (right, "b")):
-            view.main.extend(view.seal([resource(name)]))
-        assert left.ask(size).status == 200
+            view.leaves.extend(view.seal([resource(name)]))
+        assert left.put(size).status == 200
         # The other view is shown to the same node.
         answer = left.node.add_checkpoint(right.request(size))
         assert answer.status == 409
-        answer = left.node.add_checkpoint(b"old %d\n\n" % len(left.main) + right.note())
+        answer = left.node.add_checkpoint(b"old %d\n\n" % len(left.leaves) + right.note())
         assert answer.status == 422
     finally:
-        left.node.close()
-        right.node.close()
+        left.close()
+        right.close()
 
 
 Spoil = Callable[[Liar, Party], None]
 
 
 def append_main(leaves: Callable[[Liar], list[bytes]]) -> Spoil:
-    return lambda liar, _: liar.main.extend(leaves(liar))
+    return lambda liar, _: liar.leaves.extend(leaves(liar))
 
 
 def replay_status(liar: Liar, issuer: Party) -> None:
@@ -383,7 +324,7 @@ DISHONEST: dict[str, Spoil] = {
     "an_anchor_on_the_main_chain": append_main(
         lambda liar: liar.seal([anchor_entry("did:web:issuer.example", bytes(32))])
     ),
-    "an_issuer_governs": lambda liar, issuer: liar.main.extend(
+    "an_issuer_governs": lambda liar, issuer: liar.leaves.extend(
         liar.seal([resource()], submitter=issuer.did, key_url=issuer.key_url, signer=issuer.key)
     ),
     "a_repeated_entry": append_main(
@@ -445,18 +386,18 @@ DISHONEST: dict[str, Spoil] = {
 def test_a_forbidden_entry_is_refused_and_explained(
     liar: Liar, issuer: Party, spoil: Spoil
 ) -> None:
-    size = len(liar.main)
-    assert liar.ask(0).status == 200
+    size = len(liar.leaves)
+    assert liar.put(0).status == 200
     honest = {origin: list(rows) for origin, rows in liar.rows.items()}
     spoil(liar, issuer)
-    answer = liar.ask(size)
+    answer = liar.put(size)
     assert answer.status == 422, answer.body
     assert answer.body.startswith(b"ZL-CHAIN-INVALID")
     assert liar.node.status()["cosigned"]["size"] == size
     # The node is not stuck: an honest continuation passes.
     liar.rows = honest
     liar.record(liar.identity, liar.anchors(issuer))
-    assert liar.ask(size).status == 200
+    assert liar.put(size).status == 200
 
 
 def test_a_node_that_cannot_read_says_try_again(liar: Liar) -> None:
@@ -464,7 +405,7 @@ def test_a_node_that_cannot_read_says_try_again(liar: Liar) -> None:
         raise RegistryUnreachable(reason="gone")
 
     liar.node._read = unreachable
-    answer = liar.ask(0)
+    answer = liar.put(0)
     assert answer.status == 503
     assert liar.node.status()["refusals"] == []
 
@@ -477,18 +418,18 @@ def test_a_full_disk_is_no_refusal_and_leaves_nothing_half_done(
 
     with monkeypatch.context() as patched:
         patched.setattr(NodeStore, "save_progress", full)
-        assert liar.ask(0).status == 503
+        assert liar.put(0).status == 503
     status = liar.node.status()
     assert status["refusals"] == []
     assert status["mirrored"] == {}
-    assert liar.ask(0).status == 200
+    assert liar.put(0).status == 200
 
 
 def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing_behind(
     liar: Liar, issuer: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert liar.ask(0).status == 200
-    size = len(liar.main)
+    assert liar.put(0).status == 200
+    size = len(liar.leaves)
     liar.record(liar.identity, liar.anchors(issuer))
     commit = NodeStore.commit
 
@@ -500,26 +441,26 @@ def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing_behind(
 
     with monkeypatch.context() as patched:
         patched.setattr(NodeStore, "commit", full)
-        assert liar.ask(size).status == 503
+        assert liar.put(size).status == 503
     assert liar.node.status()["cosigned"]["size"] == size
     assert liar.node.mirror.size == size
     assert liar.node.refusals() == []
-    assert liar.ask(size).status == 200
-    assert liar.node.mirror.size == len(liar.main)
+    assert liar.put(size).status == 200
+    assert liar.node.mirror.size == len(liar.leaves)
 
 
 def test_entries_that_do_not_fit_the_checkpoint_are_refused(liar: Liar) -> None:
     note = liar.request(0)
-    liar.main.pop(2)
+    liar.leaves.pop(2)
     assert liar.node.add_checkpoint(note).status == 422
 
 
 def test_a_busy_node_answers_503(liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.nodes.node.BUSY_S", 0.01)
     with liar.node._lock:
-        assert liar.ask(0).status == 503
+        assert liar.put(0).status == 503
         assert liar.node.status()["cosigned"]["size"] == 0  # it can be asked all the time
-    assert liar.ask(0).status == 200
+    assert liar.put(0).status == 200
 
 
 # The store
@@ -527,7 +468,7 @@ def test_a_busy_node_answers_503(liar: Liar, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_one_process_a_store(liar: Liar) -> None:
     with pytest.raises(StoreLocked):
-        NodeStore(liar.folder / MIRROR_FILE, liar.main_origin)
+        NodeStore(liar.folder / MIRROR_FILE, liar.main)
 
 
 def test_a_store_of_another_network_or_none_is_refused(tmp_path: Path) -> None:
@@ -542,7 +483,7 @@ def test_a_store_of_another_network_or_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_mirror_has_every_entry(liar: Liar) -> None:
-    assert liar.ask(0).status == 200
+    assert liar.put(0).status == 200
     for origin, rows in liar.rows.items():
         view = liar.node.reader.views[origin]
         assert list(view.iterate(0, view.size)) == rows
