@@ -18,6 +18,8 @@ MAX_TIMESTAMP: Final = 2**63 - 1  # tlog-cosignature, Format
 MAX_ENTRY_BYTES: Final = 8 * 1024
 # The genesis pins the keys of up to 16 nodes, of which those of ML-DSA-44 take 1.8 kB each.
 MAX_GENESIS_BYTES: Final = 40 * 1024
+# A checkpoint entry names the latest checkpoint of each, closed epochs among them.
+MAX_SIDE_CHAINS: Final = 64
 # Bounds the memory of one submission (8 MiB of entries at most) and the pause of one commit.
 MAX_BATCH_ENTRIES: Final = 1025  # 1,024 entries and their seal
 MAX_COMMIT_ENTRIES: Final = 16 * 1024

@@ -30,7 +30,7 @@ from registry.contracts import ContractBook
 from registry.errors import ChainInvalid
 from registry.ledger.entries import Entry
 from registry.ledger.genesis import Genesis
-from registry.ledger.kinds import GOVERNANCE_KINDS
+from registry.ledger.kinds import GOVERNANCE_KINDS, heads_fit
 from registry.ledger.members import Purpose, decode_time, document_digest
 from registry.ledger.records import (
     Accreditation,
@@ -221,6 +221,10 @@ class Governance:
             return "the chain lies outside the network"
         if any(key in self._keys or key in self._genesis_keys for key in public):
             return "the chain's key serves another one"
+        # Else a checkpoint that must name all of them could not be written, and nothing could be
+        # recorded on any chain ever after.
+        if not heads_fit([*self.chains, body["origin"]]):
+            return "there is no room for another chain: a checkpoint could not name all of them"
         if body["previous"] is None:
             return None
         before = self.chains.get(body["previous"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from registry.ledger.members import (
     MAX_ANCHOR_DELAY_S,
+    MAX_SAFE_INTEGER,
     Check,
     Purpose,
     approver_key,
@@ -39,6 +40,7 @@ from registry.ledger.members import (
     one_of,
     or_null,
 )
+from registry.limits import MAX_ENTRY_BYTES, MAX_SIDE_CHAINS
 from registry.tlog.note import VerifierKey
 
 
@@ -151,14 +153,23 @@ def _is_rules_head(value: Any) -> bool:
     )
 
 
+def heads_fit(origins: Collection[str]) -> bool:
+    """Whether a checkpoint entry can name the latest checkpoints of all these side chains."""
+    named = sum(len(f'"{origin}":{MAX_SAFE_INTEGER},') for origin in origins)
+    own = max(map(len, origins), default=0)
+    room = MAX_ENTRY_BYTES - _CHECKPOINT_BYTES
+    return len(origins) <= MAX_SIDE_CHAINS and named + own <= room
+
+
 def _are_heads(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and len(value) <= 64
+        and len(value) <= MAX_SIDE_CHAINS
         and all(is_origin(origin) and is_size(index) for origin, index in value.items())
     )
 
 
+_CHECKPOINT_BYTES: Final = 512  # of a checkpoint entry at most, but its origin and heads
 _MAIN = frozenset({Purpose.MAIN})
 
 _TABLE = (

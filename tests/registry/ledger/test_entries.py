@@ -27,9 +27,15 @@ from registry.ledger.entries import (
     status_entry,
 )
 from registry.ledger.genesis import Genesis, GenesisNode
-from registry.ledger.kinds import KINDS
-from registry.ledger.members import decode_digest, decode_time, document_digest, encode_digest
-from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
+from registry.ledger.kinds import KINDS, heads_fit
+from registry.ledger.members import (
+    MAX_SAFE_INTEGER,
+    decode_digest,
+    decode_time,
+    document_digest,
+    encode_digest,
+)
+from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_SIDE_CHAINS
 from registry.tlog.merkle import leaf_hash
 from registry.tlog.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
 
@@ -328,3 +334,30 @@ def test_nothing_but_the_genesis_may_be_as_large() -> None:
         parse_entry(raw)
     with pytest.raises(EntryMalformed, match="more than"):
         parse_entry(rfc8785.dumps({"kind": "genesis", "v": 1, "x": "a" * MAX_GENESIS_BYTES}))
+
+
+@pytest.mark.parametrize("length", [20, 80, 120, 190, 1000])
+def test_what_fits_into_a_checkpoint_is_told_before(length: int) -> None:
+    """By the largest numbers: it must fit at the end of the chain's life, too."""
+
+    def origins(count: int) -> list[str]:
+        part = "a" * 60
+        start = [f"n/{number:03d}" for number in range(count)]
+        return [(one + f"/{part}" * 20)[:length].rstrip("/") for one in start]
+
+    most = max(count for count in range(100) if heads_fit(origins(count)))
+    assert most == MAX_SIDE_CHAINS or length > 80
+    named = origins(most)
+    made = make_entry(
+        "checkpoint",
+        origin=named[-1],
+        size=MAX_SAFE_INTEGER,
+        root=encode_digest(bytes(32)),
+        start=MAX_SAFE_INTEGER - 1,
+        end=MAX_SAFE_INTEGER,
+        subtree=encode_digest(bytes(32)),
+        rules={"count": MAX_SAFE_INTEGER, "last": MAX_SAFE_INTEGER},
+        heads=dict.fromkeys(named, MAX_SAFE_INTEGER),
+        lists=document_digest({}),
+    )
+    assert len(made.raw) <= MAX_ENTRY_BYTES

@@ -25,11 +25,12 @@ from registry.errors import (
 from registry.ledger.entries import Entry, access_entry, anchor_entry, make_entry
 from registry.ledger.members import Purpose, encode_time
 from registry.ledger.submission import seal
+from registry.limits import MAX_SIDE_CHAINS
 from registry.sequencing.chain import Chains, SequencerKeys
 from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
 from tests.registry.side_chains import key_for, side_chain, side_entry
-from tests.registry.submissions import anchor, anchors, sealed, submit
+from tests.registry.submissions import anchor, anchors, resource, sealed, submit
 
 IDENTITY = "identity"
 
@@ -374,3 +375,16 @@ def test_roll_over_is_a_matter_of_contracts(chain: Consortium) -> None:
 def test_a_sequencer_without_the_key_says_so(chain: Consortium) -> None:
     keys = SequencerKeys(chain.keys.operator, {}, lambda: {})
     assert keys.find("n.example/none") is None
+
+
+@pytest.mark.slow
+def test_no_more_chains_than_a_checkpoint_can_name(chain: Consortium, issuer: Party) -> None:
+    """One more would end the network: no checkpoint could be written, and no rule recorded."""
+    registered = len(chain.sequencer.chains.governance.chains)
+    names = [f"line-{number}" for number in range(MAX_SIDE_CHAINS - registered)]
+    chain.govern(*(side_chain(chain, name, scenario=name) for name in names))
+    with pytest.raises(SubmissionRefused, match="no room for another chain"):
+        chain.govern(side_chain(chain, "one-more", scenario="one-more"))
+    anchor(chain, issuer)
+    assert chain.settle()
+    chain.govern(resource())
