@@ -311,6 +311,19 @@ class NoteSigner:
             blob = cosignature.pack(timestamp, self.sign_bytes(message))
         return NoteSignature(self.key.name, self.key.id, blob)
 
+    def can_cosign(self, text: str) -> bool:
+        """Whether this key can cosign a checkpoint's text.
+
+        The structure that ML-DSA-44 signs has no room for names of more than 255 bytes, nor for
+        extension lines (`registry.tlog.cosignature`).
+        """
+        if self.key.type == ML_DSA_44:
+            try:
+                _head_message(self.key.name, 1, text)
+            except ValueError:
+                return False
+        return self.key.type in COSIGNER_TYPES
+
     def sign_subtree(self, origin: str, start: int, end: int, digest: bytes) -> NoteSignature:
         """A line on the subtree [start, end) of a log, without a time (tlog-witness).
 

@@ -33,8 +33,15 @@ class RecordFile:
         self._file.close()
 
     def record_refusal(self, time: datetime, reason: str, note: bytes) -> None:
-        """Keep a checkpoint that its log signed and that was refused: it may be evidence."""
+        """Keep a checkpoint that its log signed and that was refused: it may be evidence.
+
+        The same refusal of the same checkpoint is kept once: anybody can hand in one that is
+        published with a proof that is none, and must not drive out what is there.
+        """
         with self._file.transaction() as db:
+            for (held,) in db.execute("SELECT note FROM refusals WHERE reason = ?", (reason,)):
+                if held.partition(b"\n\n")[0] == note.partition(b"\n\n")[0]:
+                    return
             db.execute(
                 "INSERT INTO refusals (time, reason, note) VALUES (?, ?, ?)",
                 (encode_time(time), reason, note),

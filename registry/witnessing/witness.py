@@ -159,6 +159,13 @@ def _split(body: bytes, *, extra: int = 0) -> tuple[list[str], bytes]:
     return lines, note
 
 
+def _by_log(data: bytes, verified: VerifiedNote) -> Note:
+    """A note with those lines alone that verified, each once: any stranger can add others."""
+    known = {(s.key.name, s.key.id) for s in verified.signatures}
+    lines = [s for s in Note.parse(data).signatures if (s.name, s.key_id) in known]
+    return Note(verified.text).with_signatures(lines)
+
+
 def origin_hash(origin: str) -> str:
     """What stands for a log in addresses of witnesses and mirrors."""
     return sha256(origin.encode()).hexdigest()
@@ -226,7 +233,7 @@ class Witness:
         """
         try:
             request = CheckpointRequest.parse(body)
-            origin = self._origin(request.note)
+            origin = self._known(self._head(request.note)[0])
             with self._turn(origin):
                 return self._add_checkpoint(origin, request, check)
         except Refused as refused:
@@ -256,19 +263,29 @@ class Witness:
             reason = f"{error.code}: {error}"
             if error.exit_code is ExitCode.ENVIRONMENT:
                 return Answer.text(503, reason)
-            self._record.record_refusal(self._now(), reason, request.note)
+            self._keep(origin, reason, _by_log(request.note, note))
             log.warning("%s: refused: %s", origin, reason)
             return Answer.text(422, reason)
         return self._cosign(latest, signed)
 
-    def _origin(self, note: bytes) -> str:
-        """The log that a note speaks of; the rest of it is looked at later."""
+    def _keep(self, origin: str, reason: str, note: Note) -> None:
         try:
-            origin, _, _, extensions = split_head(Note.parse(note).text)
+            self._record.record_refusal(self._now(), reason, note.encode())
+        except RegistryError as error:  # the verdict stands without its evidence
+            log.warning("%s: a refused checkpoint could not be kept: %s", origin, error)
+
+    @staticmethod
+    def _head(note: bytes) -> tuple[str, int]:
+        """The log that a note speaks of, and the size; the rest of it is looked at later."""
+        try:
+            origin, size, _, extensions = split_head(Note.parse(note).text)
             if not origin or "" in extensions:
                 raise ValueError("an empty line")
         except (NoteMalformed, ValueError) as error:
             raise Refused(Answer.text(400, f"no checkpoint: {error}")) from error
+        return origin, size
+
+    def _known(self, origin: str) -> str:
         if origin not in self._logs:
             raise Refused(Answer.text(404, "a log that this witness does not know"))
         return origin
@@ -295,18 +312,11 @@ class Witness:
         # A clock that went back must not make a later statement look older. 0 would be no time.
         moment = max(int(self._now().timestamp()), latest.time, 1)
         text = signed.checkpoint.text
-        able = [
-            signer
-            for signer in self._signers
-            # Extension lines are no part of what ML-DSA-44 signs: see `registry.tlog.cosignature`.
-            if signer.key.type != ML_DSA_44 or not signed.checkpoint.extensions
-        ]
+        able = [signer for signer in self._signers if signer.can_cosign(text)]
         if self._signers and not able:
-            return Answer.text(422, "this witness does not cosign extension lines")
+            return Answer.text(422, "no key of this witness can cosign such a checkpoint")
         lines = [signer.sign(text, moment) for signer in able]
-        known = {(s.key.name, s.key.id) for s in signed.note.signatures}
-        own_log = [s for s in Note.parse(signed.data).signatures if (s.name, s.key_id) in known]
-        kept = Note(text, tuple(own_log)).with_signatures(lines).encode()
+        kept = _by_log(signed.data, signed.note).with_signatures(lines).encode()
         new = Cosigned(signed.size, signed.root, kept, moment)
         if not self._record.cosign(signed.origin, latest, new):
             return self._conflict(self._record.cosigned(signed.origin))
@@ -318,12 +328,15 @@ class Witness:
         """tlog-witness, "sign-subtree": a cosignature on a part of a tree that it cosigned."""
         try:
             request = SubtreeRequest.parse(body)
-            origin = self._origin(request.note)
+            origin, size = self._head(request.note)
+            if not is_subtree(request.start, request.end) or request.end > size:
+                return Answer.text(400, "no subtree of the checkpoint's tree")
+            self._known(origin)
             try:
                 note = Note.parse(request.note).verify(self.keys)
             except (NoteForged, NoteUnsigned) as error:
                 return Answer.text(403, f"{error.code}: {error}")
-            return self._sign_subtree(origin, request, Checkpoint.parse(note.text))
+            return self._sign_subtree(origin, request, note)
         except Refused as refused:
             return refused.answer
         except (ValueError, NoteMalformed) as error:
@@ -331,17 +344,20 @@ class Witness:
         except RegistryError as error:
             return Answer.text(422, f"{error.code}: {error}")
 
-    def _sign_subtree(self, origin: str, request: SubtreeRequest, checkpoint: Checkpoint) -> Answer:
+    def _sign_subtree(self, origin: str, request: SubtreeRequest, note: VerifiedNote) -> Answer:
         start, end = request.start, request.end
-        if not is_subtree(start, end) or end > checkpoint.size:
-            return Answer.text(400, "no subtree of the checkpoint's tree")
+        checkpoint = Checkpoint.parse(note.text)
         verify_subtree_consistency(
             start, end, checkpoint.size, request.digest, checkpoint.root, request.proof
         )
+        # By the keys that signed the checkpoint, or else others under the same name: one cosigner
+        # must not be taken for another.
+        signed_by = {signature.key for signature in note.signatures}
+        names = {key.name for key in signed_by}
+        able = [s for s in self._signers if s.key.type == ML_DSA_44 and s.key.name in names]
         lines = [
             signer.sign_subtree(origin, start, end, request.digest)
-            for signer in self._signers
-            if signer.key.type == ML_DSA_44
+            for signer in [s for s in able if s.key in signed_by] or able
         ]
         if not lines:
             return Answer.text(404, "no key of this witness speaks of subtrees")

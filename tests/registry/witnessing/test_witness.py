@@ -103,6 +103,35 @@ def test_a_log_that_signs_by_ml_dsa_alone_is_known(world: World) -> None:
     assert world.add(5, 6, signers=(LOG, LOG_PQ)).status == 200
 
 
+REST = request(0, 5).removeprefix(b"old 0")
+
+
+WRONG = b"+0,-0, 0,0 ,00,0x0,0\r,0_0,\xd9\xa0,,1e1,9223372036854775808,18446744073709551616"
+
+
+@pytest.mark.parametrize("old", [*WRONG.split(b","), b"9" * 5000], ids=range(14))
+def test_one_spelling_of_a_number(world: World, old: bytes) -> None:
+    assert world.witness.add_checkpoint(b"old " + old + REST).status == 400
+
+
+def test_the_largest_numbers(world: World) -> None:
+    # tlog-witness, "add-checkpoint": 400 when the old size is the greater one, not sooner.
+    assert world.witness.add_checkpoint(b"old %d" % (2**63 - 1) + REST).status == 400
+    assert world.witness.add_checkpoint(b"old 5" + REST).status == 409
+    most = Checkpoint(ORIGIN, 2**63 - 1, bytes(32))
+    assert world.witness.add_checkpoint(b"old 0\n\n" + most.sign(LOG, LOG_PQ)).status == 200
+    answer = world.add(0, 5)
+    assert (answer.status, answer.body) == (409, b"%d\n" % (2**63 - 1))
+    again = b"old %d\n\n" % (2**63 - 1) + most.sign(LOG, LOG_PQ)
+    assert world.witness.add_checkpoint(again).status == 200
+
+
+def test_proofs_as_long_as_they_may_be(world: World) -> None:
+    world.add(0, 5)
+    assert world.add(5, 9, proof=[bytes(32)] * 63).status == 422
+    assert world.add(5, 9, proof=[bytes(32)] * 64).status == 400
+
+
 def test_404_for_an_unknown_log(world: World) -> None:
     assert world.add(0, 5, origin="log.example/else").status == 404
 
@@ -164,7 +193,7 @@ def test_422_for_a_proof_that_does_not_hold(world: World) -> None:
     assert world.add(5, 9, proof=[]).status == 422
     assert world.add(5, 9, proof=[bytes(32)]).status == 422
     assert world.add(5, 5, proof=[bytes(32)]).status == 422
-    assert len(world.store.refusals()) == 4
+    assert len(world.store.refusals()) == 3  # one of them twice
 
 
 def test_422_for_a_proof_from_nothing(world: World) -> None:
@@ -195,6 +224,49 @@ def test_extension_lines_are_cosigned_by_ed25519_alone(world: World) -> None:
     only = Witness(world.store, [W2], {ORIGIN: [LOG.key]})
     body = b"old 5\n\n" + checkpoint.sign(LOG)
     assert only.add_checkpoint(body).status == 422
+
+
+def test_a_log_of_a_long_name_is_cosigned_by_ed25519_alone(world: World) -> None:
+    # tlog-cosignature, "ML-DSA-44 signed message": `log_origin<1..2^8-1>`, in bytes.
+    for name, able in (("l" * 255, 2), ("l" * 256, 1), ("\u5bc6" * 85, 2), ("\u5bc6" * 86, 1)):
+        key = NoteSigner.from_seed(name, b"\x01" * 32)
+        witness = Witness(world.store, [W1, W2], {name: [key.key]})
+        answer = witness.add_checkpoint(request(0, 5, origin=name, signers=(key,)))
+        assert answer.status == 200
+        text = Checkpoint(name, 5, root_of(LEAVES[:5])).text
+        verified = Note.parse(text.encode() + b"\n" + answer.body).verify([W1.key, W2.key])
+        assert len(verified.signatures) == able
+    key = NoteSigner.from_seed("l" * 257, b"\x01" * 32)
+    only = Witness(world.store, [W2], {key.key.name: [key.key]})
+    assert only.add_checkpoint(request(0, 5, origin=key.key.name, signers=(key,))).status == 422
+
+
+def test_strangers_cannot_drive_out_evidence(world: World) -> None:
+    world.add(0, 5)
+    assert world.add(5, 9, OTHER).status == 422
+    for stranger in range(20):  # what is published, with a proof that is none and a line of theirs
+        signer = NoteSigner.from_seed("stranger.example", bytes([stranger]) * 32)
+        answer = world.add(5, 9, signers=(LOG, LOG, signer), proof=[bytes([stranger]) * 32])
+        assert answer.status == 422
+    with world.store._file.reading() as db:
+        kept = [bytes(note) for (note,) in db.execute("SELECT note FROM refusals ORDER BY id")]
+    assert len(kept) <= 3
+    for held in kept:
+        assert [line.name for line in Note.parse(held).signatures] == [ORIGIN]
+    roots = {Checkpoint.parse(Note.parse(held).text).root for held in kept}
+    assert root_of(OTHER[:9]) in roots
+
+
+def test_the_verdict_stands_without_its_evidence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(0, 5)
+
+    def full(*_: object) -> None:
+        raise StoreFull(store="witness")
+
+    monkeypatch.setattr(world.store, "record_refusal", full)
+    assert world.add(5, 9, OTHER).status == 422
 
 
 def test_the_check_decides_last(world: World) -> None:
@@ -293,15 +365,56 @@ def test_sign_subtree(world: World) -> None:
     assert check_subtree(W2.key, line, ORIGIN, 8, 13, digest)
     assert not check_subtree(W2.key, line, ORIGIN, 8, 12, digest)
     assert not check_subtree(W1.key, line, ORIGIN, 8, 13, digest)
+    for start, end in [(0, 14), (0, 1), (13, 14), (12, 14), (0, 8)]:
+        assert world.witness.sign_subtree(subtree_request(start, end, note)).status == 200
     wrong = subtree_request(8, 13, note).replace(b"8 13", b"0 13")
     assert world.witness.sign_subtree(wrong).status == 422
-    for range_ in (b"3 5", b"8 16", b"x 13", b"8"):
-        body = subtree_request(8, 13, note).replace(b"8 13", range_)
-        assert world.witness.sign_subtree(body).status == 400
     unsigned = Checkpoint(ORIGIN, 14, root_of(LEAVES[:14])).sign(LOG)
-    assert world.witness.sign_subtree(subtree_request(8, 13, unsigned)).status == 403
     strange = Checkpoint("log.example/else", 14, root_of(LEAVES[:14])).sign(LOG)
+    # What is malformed is so whoever signed it, and whatever log it is of.
+    for range_ in (
+        b"3 5",
+        b"8 16",
+        b"x 13",
+        b"8",
+        b"8 13 ",
+        b"08 13",
+        b"8  13",
+        b"+8 13",
+        b"13 8",
+        b"8 8",
+        b"0 0",
+    ):
+        for reference in (note, unsigned, strange):
+            body = subtree_request(8, 13, reference).replace(b"8 13", range_)
+            assert world.witness.sign_subtree(body).status == 400
+    assert world.witness.sign_subtree(subtree_request(8, 13, unsigned)).status == 403
     assert world.witness.sign_subtree(subtree_request(8, 13, strange)).status == 404
+
+
+def test_a_subtree_is_signed_by_the_key_that_signed_the_checkpoint(world: World) -> None:
+    # tlog-witness, "sign-subtree": SHOULD be of the same keys; tlog-mirror: MUST be the identity.
+    second = NoteSigner.from_seed(W2.key.name, b"\x15" * 32, ML_DSA_44)
+    other = NoteSigner.from_seed("witness.example/other", b"\x16" * 32, ML_DSA_44)
+    witness = Witness(world.store, [W1, W2, second, other], {ORIGIN: [LOG.key]})
+    checkpoint = Checkpoint(ORIGIN, 14, root_of(LEAVES[:14]))
+    unsigned = Note.parse(checkpoint.sign(LOG))
+
+    def signed_by(*signers: NoteSigner) -> set[tuple[str, int]]:
+        lines = [signer.sign(checkpoint.text, 9) for signer in signers]
+        answer = witness.sign_subtree(
+            subtree_request(8, 13, unsigned.with_signatures(lines).encode())
+        )
+        assert answer.status == 200
+        return {(s.name, s.key_id) for s in Note.parse(b"x\n\n" + answer.body).signatures}
+
+    def ids(*signers: NoteSigner) -> set[tuple[str, int]]:
+        return {(signer.key.name, signer.key.id) for signer in signers}
+
+    assert signed_by(W2) == ids(W2)
+    assert signed_by(W1, second) == ids(second)
+    assert signed_by(other) == ids(other)
+    assert signed_by(W1) == ids(W2, second)  # it cannot speak of subtrees; its fellows can
 
 
 def test_keys_that_cannot_serve(world: World) -> None:
