@@ -218,22 +218,31 @@ class RegistryClient:
         with _unverified():
             return Cosigned.of_side(data, self.genesis, origin, now=self._seconds())
 
-    def _fetch(self, url: str, origin: str, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes:
+    def _fetch(
+        self,
+        url: str,
+        origin: str,
+        path: str,
+        limit: int = MAX_ANSWER_BYTES,
+        *,
+        packed: bool = False,
+    ) -> bytes:
         """What one address has under a path; raises EntryUnknown when it has nothing there."""
-        body = self._addresses.fetch(url, path, limit)
+        body = self._addresses.fetch(url, path, limit, packed=packed)
         if body is None:
             raise EntryUnknown(origin=origin)
         return body
+
+    def _tile(self, url: str, origin: str, tile: Tile) -> bytes:
+        bundle = tile.level == Tile.ENTRIES
+        return self._fetch(url, origin, f"{origin}/{tile.path}", packed=bundle)
 
     def _view(self, url: str, state: _Tree) -> LogView:
         """The chain at an address, under a verified state."""
         key = (url, state.origin, state.size, state.root)
         held = self._views.get(key)
         if held is None:
-
-            def fetch(path: str) -> bytes:
-                return self._fetch(url, state.origin, path)
-
+            fetch = partial(self._tile, url, state.origin)
             held = remote_view(state.origin, state.size, state.root, fetch, self._tiles)
             while len(self._views) >= _KEPT_VIEWS:
                 del self._views[next(iter(self._views))]
@@ -311,9 +320,7 @@ class RegistryClient:
 
         def fetch(tile: Tile) -> bytes | None:
             try:
-                return self._fetch(
-                    self._addresses.preferred, state.origin, f"{state.origin}/{tile.path}"
-                )
+                return self._tile(self._addresses.preferred, state.origin, tile)
             except RegistryError:
                 return None
 

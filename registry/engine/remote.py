@@ -17,8 +17,8 @@ from registry.errors import EntryUnknown, TileMissing
 from registry.storage import Block
 from registry.tlog.tiles import WIDTH, Tile, decode_bundle, width_at
 
-Fetch = Callable[[str], bytes]
-"""The bytes under a path of the server; raises EntryUnknown for what it does not have."""
+Fetch = Callable[[Tile], bytes]
+"""A tile or bundle of the log as the server has it; raises EntryUnknown for what it has not."""
 
 _KEPT_TILES: Final = 512  # full tiles, 8 KiB each
 
@@ -66,7 +66,7 @@ class _Remote:
         if held is not None:
             return held
         try:
-            data = self._fetch(f"{self._origin}/{tile.path}")
+            data = self._fetch(tile)
         except EntryUnknown as error:
             raise TileMissing(path=tile.path) from error
         if kept:
@@ -77,9 +77,18 @@ class _Remote:
         for index in range(start // WIDTH, (end + WIDTH - 1) // WIDTH):
             # As wide as the tree has it: that is the one that surely exists.
             width = width_at(0, index, self._size)
-            rows = decode_bundle(self.read(Tile(Tile.ENTRIES, index, width)), width)
+            rows = self._bundle(Tile(Tile.ENTRIES, index, width))
             first = max(start, index * WIDTH)
             yield first, rows[first - index * WIDTH : end - index * WIDTH]
+
+    def _bundle(self, bundle: Tile) -> list[bytes]:
+        try:
+            return decode_bundle(self.read(bundle), bundle.width)
+        except TileMissing:
+            if bundle.width == WIDTH:
+                raise
+            # The log has grown, and may have only the full one (tlog-tiles, "Partial Tiles").
+            return self._bundle(bundle.full)[: bundle.width]
 
     def find(self, leaves: Sequence[bytes]) -> dict[bytes, int]:
         return {}

@@ -18,10 +18,10 @@ import httpx
 
 from registry.errors import RegistryError, RegistryUnreachable
 from registry.ledger.members import is_url
-from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_NOTE_BYTES
+from registry.limits import HASH_BYTES, MAX_ENTRY_BYTES, MAX_GENESIS_BYTES, MAX_NOTE_BYTES
 from registry.tlog.tiles import WIDTH, Tile, decode_bundle, parse_tile, width_at
 from registry.trust.load import MAX_LIST_BYTES
-from registry.web.answers import PLAIN, AnswerUnfit, read_answer
+from registry.web.answers import EITHER, PLAIN, AnswerUnfit, read_answer
 from registry.witnessing.witness import origin_hash
 from schemas.errors import Phrase
 
@@ -44,7 +44,6 @@ class HttpSource:
         self._http = httpx.Client(
             transport=transport,
             timeout=TIMEOUT,
-            headers=PLAIN,
             trust_env=False,
             follow_redirects=False,
         )
@@ -95,7 +94,10 @@ class HttpSource:
                 future.cancel()
 
     def _bundle(self, origin: str, bundle: Tile) -> list[bytes]:
-        data = self._get(f"{origin}/{bundle.path}", MAX_BUNDLE_BYTES)
+        data = self._get(f"{origin}/{bundle.path}", MAX_BUNDLE_BYTES, packed=True)
+        if data is None and bundle.width < WIDTH:
+            # The partial one may go once the full one is there (tlog-tiles, "Partial Tiles").
+            return self._bundle(origin, bundle.full)[: bundle.width]
         if data is None:
             raise RegistryUnreachable(reason="it lacks a bundle")
         try:
@@ -105,7 +107,9 @@ class HttpSource:
 
     def tile(self, origin: str, tile: Tile) -> list[bytes]:
         """The hashes of a tile; raises RegistryUnreachable."""
-        data = self._get(f"{origin}/{tile.path}", tile.width * 32)
+        data = self._get(f"{origin}/{tile.path}", tile.width * HASH_BYTES)
+        if data is None and tile.width < WIDTH:
+            return self.tile(origin, tile.full)[: tile.width]
         try:
             return parse_tile(tile, data or b"")
         except RegistryError as error:
@@ -132,9 +136,10 @@ class HttpSource:
             raise RegistryUnreachable(reason="its status is not JSON") from error
         return told if isinstance(told, dict) else {}
 
-    def _get(self, path: str, limit: int) -> bytes | None:
+    def _get(self, path: str, limit: int, *, packed: bool = False) -> bytes | None:
+        headers = EITHER if packed else PLAIN
         try:
-            with self._http.stream("GET", f"{self.url}/{path}") as answer:
+            with self._http.stream("GET", f"{self.url}/{path}", headers=headers) as answer:
                 if answer.status_code == _NOT_FOUND:
                     return None
                 if answer.status_code != 200:
@@ -145,7 +150,7 @@ class HttpSource:
                             path=path,
                         )
                     )
-                return read_answer(answer, limit, seconds=ANSWER_S)
+                return read_answer(answer, limit, packed=packed, seconds=ANSWER_S)
         except AnswerUnfit as error:
             raise RegistryUnreachable(reason=error.reason) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -25,7 +25,7 @@ from registry.errors import (
     RegistryMisbehaved,
     RegistryUnreachable,
 )
-from registry.web.answers import PLAIN, AnswerUnfit, read_answer
+from registry.web.answers import EITHER, PLAIN, AnswerUnfit, read_answer
 from schemas.errors import Phrase
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=2.0)
@@ -64,7 +64,6 @@ class Addresses:
         self._http = httpx.Client(
             transport=transport,
             timeout=timeout,
-            headers=PLAIN,
             trust_env=False,
             follow_redirects=False,
         )
@@ -76,12 +75,14 @@ class Addresses:
 
     # One address
 
-    def fetch(self, url: str, path: str, limit: int = MAX_ANSWER_BYTES) -> bytes | None:
+    def fetch(
+        self, url: str, path: str, limit: int = MAX_ANSWER_BYTES, *, packed: bool = False
+    ) -> bytes | None:
         """What one address has under a path, at most `limit` bytes; None: it has nothing there.
 
-        Raises RegistryUnreachable, RegistryMisbehaved.
+        `packed`: it may come as gzip. Raises RegistryUnreachable, RegistryMisbehaved.
         """
-        status, body = self._ask(url, "GET", path, limit=limit)
+        status, body = self._ask(url, "GET", path, limit=limit, packed=packed)
         if status == _NOT_FOUND:
             return None
         if status != 200:
@@ -99,13 +100,16 @@ class Addresses:
         content: bytes | None = None,
         content_type: str | None = None,
         limit: int = MAX_ANSWER_BYTES,
+        packed: bool = False,
     ) -> Answer:
-        headers = {"Content-Type": content_type} if content_type else {}
+        headers = dict(EITHER if packed else PLAIN)
+        if content_type:
+            headers["Content-Type"] = content_type
         try:
             with self._http.stream(
                 method, f"{url.rstrip('/')}/{path}", content=content, headers=headers
             ) as answer:
-                body = read_answer(answer, limit)
+                body = read_answer(answer, limit, packed=packed)
         except AnswerUnfit as error:
             raise RegistryMisbehaved(reason=error.reason) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
 _UNKNOWN: Final = 404
 _REFUSED: Final = 422
-MAX_NODE_ANSWER: Final = 64 * 1024  # a few signature lines, of up to 5 kB
+MAX_NODE_ANSWER: Final = 128 * 1024  # 16 signature lines of nearly 5 kB each (signed-note)
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
 

@@ -1,4 +1,4 @@
-"""Answers of hostile servers: bounded, never unpacked, and their servers named."""
+"""Answers of hostile servers: bounded, however they are packed, and their servers named."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from registry.errors import RegistryMisbehaved, RegistryUnreachable
 from registry.limits import MAX_ENTRY_BYTES, MAX_GENESIS_BYTES
 from registry.reading.sources import HttpSource
 from registry.simulation.simulator import Consortium
-from registry.tlog.tiles import encode_bundle
+from registry.tlog.tiles import Tile, encode_bundle
 from registry.web.answers import AnswerUnfit, read_answer
+from registry.web.tile_api import accepts_gzip
 from registry.witnessing.cosigning import MAX_NODE_ANSWER, HttpNode
 
 BOMB = gzip.compress(bytes(50_000_000), 9)
@@ -103,3 +104,80 @@ def test_a_dripping_answer_ends_at_its_deadline() -> None:
     dripping = httpx.Response(200, content=(b"x" for _ in range(1000)))
     with pytest.raises(AnswerUnfit, match="too long"):
         read_answer(dripping, 10_000, seconds=5, clock=lambda: float(next(ticks)))
+
+
+# --- entry bundles, which a log may pack without being asked (tlog-tiles, "Log entries") ---------
+
+ENTRIES = [b"entry %d" % i * (i % 3) for i in range(256)]
+PACKED = gzip.compress(encode_bundle(ENTRIES))
+
+
+def packing(data: bytes, encoding: str = "gzip") -> httpx.MockTransport:
+    headers = {"Content-Encoding": encoding}
+    return httpx.MockTransport(
+        lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(data))
+    )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+@pytest.mark.parametrize("data", [PACKED, PACKED + gzip.compress(b"")], ids=["one", "two"])
+def test_a_bundle_may_come_packed(data: bytes, encoding: str) -> None:
+    read = HttpSource("http://r.example", transport=packing(data, encoding))
+    assert list(read("hangzhou.example/main", 0, 256)) == ENTRIES
+    with pytest.raises(RegistryUnreachable):
+        read.tile("hangzhou.example/main", Tile(0, 0))  # a tile may not
+    read.close()
+
+
+def test_a_packed_bundle_is_bounded_too() -> None:
+    limit = len(encode_bundle(ENTRIES))
+    for data, packed in [
+        (BOMB, "too large"),
+        (PACKED[:-1], "cut off"),
+        (PACKED[:5], "cut off"),
+        (encode_bundle(ENTRIES), "not gzip"),
+        (PACKED + b"trailing", "not gzip"),
+        (gzip.compress(b"") * 1000 + BOMB, "too large"),
+    ]:
+        answer = httpx.Response(
+            200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(data)
+        )
+        with pytest.raises(AnswerUnfit, match=packed):
+            read_answer(answer, limit, packed=True)
+    for encoding in ("br", "gzip, gzip", "deflate"):
+        read = HttpSource("http://r.example", transport=packing(PACKED, encoding))
+        with pytest.raises(RegistryUnreachable):
+            list(read("hangzhou.example/main", 0, 256))
+        read.close()
+
+
+def test_a_packed_answer_that_drips_ends_at_its_deadline() -> None:
+    class Dripping(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield gzip.compress(b"")
+
+    ticks = iter(range(1000))
+    answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Dripping())
+    with pytest.raises(AnswerUnfit, match="too long"):
+        read_answer(answer, 10, packed=True, seconds=5, clock=lambda: float(next(ticks)))
+
+
+def test_readers_of_bundles_say_that_they_take_both() -> None:
+    # tlog-tiles: clients SHOULD name gzip and identity; a server of ours then sends it plain.
+    asked: dict[str, list[str]] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked[request.url.path] = request.headers.get_list("accept-encoding")
+        return httpx.Response(404)
+
+    read = HttpSource("http://r.example", transport=httpx.MockTransport(answer))
+    with pytest.raises(RegistryUnreachable):
+        list(read("h.example/main", 0, 256))
+    assert read.checkpoint("h.example/main") is None
+    read.close()
+    assert asked == {
+        "/h.example/main/tile/entries/000": ["identity, gzip;q=0.5"],
+        "/h.example/main/checkpoint": ["identity"],
+    }
+    assert not accepts_gzip(["identity, gzip;q=0.5"])
