@@ -50,6 +50,9 @@ _TIMEOUT: Final = "10s"
 _RETRY_S: Final = 15
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _FRESH: Final = "no-store"
+_OCTETS: Final = "application/octet-stream"
+_TEXT: Final = "text/plain; charset=utf-8"
+_JSON: Final = "application/json"
 
 
 class TileObjects:
@@ -147,9 +150,13 @@ class TileObjects:
             self._put_as(path, data, "overwrite")
 
     def _put_as(self, path: str, data: bytes, mode: Any) -> None:
-        fresh = path == CHECKPOINT or ".p/" in path
+        # As tlog-tiles wants them served. A partial tile does not change either, it only goes.
+        told = {"Cache-Control": _IMMUTABLE, "Content-Type": _OCTETS}
+        if path == CHECKPOINT:
+            told = {"Cache-Control": _FRESH, "Content-Type": _TEXT}
+        elif path.startswith(f"{DOCUMENTS}/"):
+            told["Content-Type"] = _JSON
         # Stores without attributes (folders, for tests) refuse them.
-        told = {"Cache-Control": _FRESH if fresh else _IMMUTABLE}
         attributes = told if isinstance(self._store, S3Store) else None
         obstore.put(self._store, path, data, mode=mode, attributes=attributes)
 

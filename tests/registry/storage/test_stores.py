@@ -357,6 +357,27 @@ def test_sizes_of_notes() -> None:
 # --- S3 itself ---
 
 
+def test_a_bucket_can_be_served_as_it_is(bucket: Any) -> None:
+    """Types and caching are those of tlog-tiles, whoever fetches the objects."""
+    tiles = open_bucket(bucket.url, "log", **bucket.config)
+    full, partial = Tile(0, 0), Tile(0, 1, 3)
+    tiles.write([(full, bytes(8192)), (bundle_of(0), b"x"), (partial, bytes(96))])
+    tiles.write_checkpoint(note(1))
+    tiles.write_checkpoint(note(2))
+    document = "uEi" + "A" * 43 + ".json"
+    tiles.put_document(document, b"{}")
+    for path, kind, caching in [
+        (full.path, "application/octet-stream", "immutable"),
+        (partial.path, "application/octet-stream", "immutable"),
+        (bundle_of(0).path, "application/octet-stream", "immutable"),
+        ("checkpoint", "text/plain; charset=utf-8", "no-store"),
+        (f"documents/{document}", "application/json", "immutable"),
+    ]:
+        attributes = obstore.get(tiles._store, path).attributes
+        assert attributes["Content-Type"] == kind
+        assert caching in attributes["Cache-Control"]
+
+
 def test_no_bucket_and_no_server(bucket: Any) -> None:
     with pytest.raises(BucketMissing):
         open_bucket("s3://zl-nowhere/x", "log", **bucket.config).check()
