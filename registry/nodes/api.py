@@ -8,12 +8,10 @@ what it refused with the evidence.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from registry.engine.summary import Summary
@@ -22,11 +20,9 @@ from registry.nodes.catching_up import CatchingUp
 from registry.nodes.node import Node
 from registry.nodes.refusals import Refusal
 from registry.reading.reader_api import FRESH, add_error_answers, add_reader_routes
-from registry.web.bodies import TooLarge, read_body
 from registry.witnessing.mirror import Mirror
 from registry.witnessing.mirror_api import add_mirror_routes
-from registry.witnessing.witness import MAX_REQUEST_BYTES, Answer
-from registry.witnessing.witness_api import respond
+from registry.witnessing.witness_api import answered, respond
 
 MAX_REFUSALS: Final = 1000
 
@@ -66,13 +62,6 @@ def build_node_app(
     app = FastAPI(title=f"Zhenglian node {node.name}", docs_url=None, redoc_url=None)
     add_error_answers(app)
 
-    async def answered(request: Request, call: Callable[[bytes], Answer]) -> Response:
-        try:
-            body = await read_body(request, MAX_REQUEST_BYTES)
-        except TooLarge:
-            return respond(Answer.text(400, "the request is too large"))
-        return respond(await run_in_threadpool(call, body))
-
     @app.post("/add-checkpoint")
     async def add_checkpoint(request: Request) -> Response:
         answer = await answered(request, node.add_checkpoint)
@@ -85,6 +74,7 @@ def build_node_app(
         return await answered(request, node.sign_subtree)
 
     # One segment: origins of chains have two at least, so this cannot hide theirs.
+    @app.head("/{origin_hash}/checkpoint", include_in_schema=False)
     @app.get("/{origin_hash}/checkpoint")
     def monitored(origin_hash: str) -> Response:
         return respond(node.checkpoint(origin_hash))

@@ -25,8 +25,7 @@ from registry.errors import (
 )
 from registry.limits import MAX_TREE_SIZE
 from registry.reading.reader import ChainReader
-from registry.tlog.tiles import Tile
-from registry.web.tile_api import IMMUTABLE, tile_answer
+from registry.web.tile_api import IMMUTABLE, tile_answer, tile_asked
 from schemas.errors import ExitCode
 
 MAX_LIST_PARAMETER: Final = 1000
@@ -100,6 +99,7 @@ def add_reader_routes(app: FastAPI, reader: ChainReader) -> None:
             raise EntryUnknown(origin="status-lists")
         return Response(data, headers=IMMUTABLE, media_type="application/json")
 
+    @app.head("/{origin:path}/checkpoint", include_in_schema=False)
     @app.get("/{origin:path}/checkpoint")
     def checkpoint(origin: str) -> Response:
         return Response(reader.checkpoint(origin), headers=FRESH, media_type=NOTE)
@@ -119,8 +119,9 @@ def add_reader_routes(app: FastAPI, reader: ChainReader) -> None:
             raise EntryUnknown(origin=origin) from error
         return JSONResponse({"index": reader.lookup(origin, digest)}, headers=FRESH)
 
+    @app.head("/{origin:path}/tile/{rest:path}", include_in_schema=False)
     @app.get("/{origin:path}/tile/{rest:path}")
-    def tile(request: Request, origin: str, rest: str) -> Response:
-        wanted = Tile.parse(f"tile/{rest}")
+    def tile(request: Request, origin: str) -> Response:
+        wanted = tile_asked(request)
         data = reader.view(origin).tile(wanted)
-        return tile_answer(wanted, data, request.headers.get("Accept-Encoding"))
+        return tile_answer(wanted, data, request.headers.getlist("Accept-Encoding"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from registry.errors import SubmissionMalformed
@@ -38,6 +39,8 @@ def build_app(sequencer: Sequencer) -> ASGIApp:
             body = await read_body(request, MAX_LIST_BYTES)
         except TooLarge as error:
             raise SubmissionMalformed(reason="the status list is too large") from error
+        except ClientDisconnect as error:  # nobody hears it
+            raise SubmissionMalformed(reason="the status list is cut off") from error
         await run_in_threadpool(chains.documents.put, digest, body)
         return JSONResponse({"digest": digest}, 201)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from registry.limits import HASH_BYTES, MAX_PROOF_HASHES, MAX_TREE_SIZE
+from registry.limits import HASH_BYTES, MAX_PROOF_HASHES
 from registry.tlog.lines import parse_decimal, strict_base64
 from registry.tlog.tiles import WIDTH, encode_bundle
 
@@ -27,7 +27,10 @@ _NUMBER: Final = 8
 
 @dataclass(frozen=True)
 class UploadHeader:
-    """Which entries of which log are uploaded, up to which checkpoint."""
+    """Which entries of which log are uploaded, up to which checkpoint.
+
+    An `origin` whose bytes are no UTF-8 has surrogates for them: it is that of no log.
+    """
 
     origin: str
     start: int
@@ -106,12 +109,12 @@ class UploadParser:
         if not self._has(fixed + 2 + ticket):
             return None
         self._take(2)
-        origin = self._take(size).decode()
+        origin = self._take(size).decode(errors="surrogateescape")
         start = int.from_bytes(self._take(_NUMBER), "big")
         end = int.from_bytes(self._take(_NUMBER), "big")
         self._take(2)
         header = UploadHeader(origin, start, end, self._take(ticket))
-        if not start <= end <= MAX_TREE_SIZE:
+        if start > end:
             raise ValueError("it ends before it starts")
         self._drop()
         return header

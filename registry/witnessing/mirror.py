@@ -19,8 +19,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from registry.errors import ConsistencyInvalid, RegistryError, StoreCorrupt, TileMissing
-from registry.limits import HASH_BYTES
+from registry.errors import (
+    ConsistencyInvalid,
+    RegistryError,
+    StoreCorrupt,
+    TileMissing,
+)
+from registry.limits import HASH_BYTES, MAX_TREE_SIZE
+from registry.tlog import cosignature
+from registry.tlog.checkpoint import SignedCheckpoint
 from registry.tlog.merkle import leaf_hash, root_of
 from registry.tlog.mirror_format import (
     INFO_TYPE,
@@ -31,7 +38,7 @@ from registry.tlog.mirror_format import (
     UploadParser,
     runs,
 )
-from registry.tlog.note import COSIGNER_TYPES, Note, NoteSigner, VerifierKey
+from registry.tlog.note import COSIGNER_TYPES, Note, NoteSignature, NoteSigner, VerifierKey
 from registry.tlog.subtrees import verify_subtree_consistency
 from registry.tlog.tiles import (
     HEIGHT,
@@ -50,6 +57,7 @@ log = logging.getLogger(__name__)
 MAX_UPLOADS: Final = 16  # at once; each holds a package of up to 17 MB at worst
 MAX_EXCESS: Final = 32 * WIDTH
 """Entries that a client may send although they are here: one request's worth."""
+_GZIP: Final = 31  # zlib's window bits: a header of gzip is expected
 _UNPACK_BYTES: Final = 1 << 20  # at a time, so that packed bodies cost no more than plain ones
 
 
@@ -71,6 +79,8 @@ class Mirror:
         self._signers: Final = tuple(signers)
         # A witness without keys: it moves the pending checkpoint and signs nothing.
         self._pending = Witness(store, (), logs, now=now)
+        # And one that never moves: it signs parts of what the mirror has signed.
+        self._parts = Witness(store, signers, logs, now=now)
         self._origins: Final = {origin_hash(origin): origin for origin in logs}
         self._locks: Final = {origin: threading.Lock() for origin in logs}
         self._uploads = threading.BoundedSemaphore(MAX_UPLOADS)
@@ -88,7 +98,16 @@ class Mirror:
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """tlog-mirror, "add-checkpoint": as a witness answers, without a cosignature."""
-        return self._pending.add_checkpoint(body)
+        return self._pending.add_checkpoint(body, self._check)
+
+    def _check(self, signed: SignedCheckpoint) -> None:
+        # What could never be cosigned is not worth an upload.
+        if not any(signer.can_cosign(signed.checkpoint.text) for signer in self._signers):
+            raise Refused(Answer.text(422, "no key of this mirror can cosign such a checkpoint"))
+
+    def sign_subtree(self, body: bytes) -> Answer:
+        """tlog-mirror, "sign-subtree": for a checkpoint that the mirror itself has signed."""
+        return self._parts.sign_subtree(body)
 
     def upload(self, *, packed: bool = False) -> Upload:
         """A new `add-entries` request; `packed`: its body is gzip. Close it."""
@@ -113,7 +132,7 @@ class Mirror:
         return target
 
     def _target(self, origin: str, size: int) -> Cosigned | None:
-        found = self._store.pending_at(origin, size)
+        found = self._store.pending_at(origin, size) if size <= MAX_TREE_SIZE else None
         mirrored = self._store.mirrored(origin)
         if found is None and mirrored.note and mirrored.size == size:
             return Cosigned(mirrored.size, mirrored.root, mirrored.note)
@@ -158,16 +177,24 @@ class Mirror:
             if stack.root() != target.root:
                 raise StoreCorrupt(store=origin, reason="its entries do not hash to its head")
             note = Note.parse(target.note)
-            own = {(key.name, key.id) for key in self.keys}
-            moment = max(int(self._now().timestamp()), 1)
-            lines = [signer.sign(note.text, moment) for signer in self._signers]
-            signed = Note(
-                note.text, tuple(s for s in note.signatures if (s.name, s.key_id) not in own)
-            ).with_signatures(lines)
+            # A clock that went back must not make a later statement look older. 0 would be no time.
+            moment = max(int(self._now().timestamp()), self._latest(mirrored.note), 1)
+            able = [signer for signer in self._signers if signer.can_cosign(note.text)]
+            lines = [signer.sign(note.text, moment) for signer in able]
+            others = tuple(line for line in note.signatures if not self._own(line))
+            signed = Note(note.text, others).with_signatures(lines)
             new = Mirrored(target.size, target.root, signed.encode())
             if not self._store.advance(origin, new, tiles.values()):
                 return self.info(409, origin)
         return Answer(200, "".join(line.line() for line in lines).encode())
+
+    def _own(self, line: NoteSignature) -> bool:
+        return any((line.name, line.key_id) == (key.name, key.id) for key in self.keys)
+
+    def _latest(self, note: bytes) -> int:
+        """When the mirror checkpoint was cosigned last; 0 before the first."""
+        lines = Note.parse(note).signatures if note else ()
+        return max((cosignature.unpack(s.blob)[0] for s in lines if self._own(s)), default=0)
 
     def _edge(self, origin: str, size: int) -> TileStack:
         """The right edge of the tree at the mirror checkpoint, from its tiles."""
@@ -236,8 +263,7 @@ class Upload:
         self._mirror = mirror
         self._places = places
         self._admitted = places.acquire(blocking=False)
-        # 31: a gzip header is expected (zlib's window bits).
-        self._unpacker = zlib.decompressobj(31) if packed else None
+        self._unpacker = zlib.decompressobj(_GZIP) if packed else None
         self._parser = UploadParser()
         self._held = 0
         self._header: UploadHeader | None = None
@@ -259,18 +285,18 @@ class Upload:
             if self._unpacker is None:
                 return self._plain(data)
             while data:
+                if self._unpacker.eof:  # RFC 1952 §2.2: one member may follow another
+                    self._unpacker = zlib.decompressobj(_GZIP)
                 plain = self._unpacker.decompress(data, _UNPACK_BYTES)
-                data = self._unpacker.unconsumed_tail
+                data = self._unpacker.unconsumed_tail or self._unpacker.unused_data
                 answer = self._plain(plain)
                 if answer is not None:
                     return answer
-                if self._unpacker.eof:
-                    break
         except Refused as refused:
             return refused.answer
         except zlib.error:
             return self._incomplete("the body is not gzip")
-        except (ValueError, UnicodeDecodeError) as error:
+        except ValueError as error:
             return self._incomplete(str(error))
         except RegistryError as error:
             return self._failed(error)

@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect
 
 from registry.errors import TileMissing, TilePathMalformed
 from registry.tlog.mirror_format import UPLOAD_TYPE
-from registry.tlog.tiles import Tile
-from registry.web.tile_api import tile_answer
+from registry.web.tile_api import tile_answer, tile_asked
 from registry.witnessing.mirror import Mirror, Upload
 from registry.witnessing.witness import Answer, Refused
 from registry.witnessing.witness_api import answered, respond
 
 _ENCODINGS: Final = {"Accept-Encoding": "gzip"}
+_GZIP: Final = frozenset({"gzip", "x-gzip"})  # RFC 9110 §8.4.1.3: the same
 
 
 def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") -> None:
@@ -30,16 +30,21 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
     async def add_checkpoint(request: Request) -> Response:
         return await answered(request, mirror.add_checkpoint)
 
+    @app.post(f"{prefix}/sign-subtree")
+    async def sign_subtree(request: Request) -> Response:
+        return await answered(request, mirror.sign_subtree)
+
     @app.post(f"{prefix}/add-entries")
     async def add_entries(request: Request) -> Response:
-        encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+        encodings = listed(request.headers.getlist("Content-Encoding"))
+        packed = bool(encodings) and encodings[0] in _GZIP
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != UPLOAD_TYPE:
             answer = Answer.text(400, f"the body must be {UPLOAD_TYPE}")
-        elif encoding not in {"gzip", "identity"}:
-            answer = Answer.text(415, "gzip is what this mirror unpacks")
+        elif len(encodings) > packed:
+            answer = Answer.text(415, "gzip, once, is what this mirror unpacks")
         else:
-            upload = mirror.upload(packed=encoding == "gzip")
+            upload = mirror.upload(packed=packed)
             try:
                 answer = await _received(request, upload)
             finally:
@@ -48,6 +53,7 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
         response.headers.update(_ENCODINGS)
         return response
 
+    @app.head(f"{prefix}/{{digest}}/checkpoint", include_in_schema=False)
     @app.get(f"{prefix}/{{digest}}/checkpoint")
     def checkpoint(digest: str) -> Response:
         try:
@@ -55,16 +61,23 @@ def add_mirror_routes(app: FastAPI, mirror: Mirror, *, prefix: str = "/mirror") 
         except Refused as refused:
             return respond(refused.answer)
 
+    @app.head(f"{prefix}/{{digest}}/tile/{{rest:path}}", include_in_schema=False)
     @app.get(f"{prefix}/{{digest}}/tile/{{rest:path}}")
-    def tile(request: Request, digest: str, rest: str) -> Response:
+    def tile(request: Request, digest: str) -> Response:
         try:
-            wanted = Tile.parse(f"tile/{rest}")
+            wanted = tile_asked(request)
             data = mirror.tile(digest, wanted)
         except Refused as refused:
             return respond(refused.answer)
         except (TilePathMalformed, TileMissing) as error:
             return respond(Answer.text(404, f"{error.code}: {error}"))
-        return tile_answer(wanted, data, request.headers.get("Accept-Encoding"))
+        return tile_answer(wanted, data, request.headers.getlist("Accept-Encoding"))
+
+
+def listed(lines: list[str]) -> list[str]:
+    """The codings of a body, from all lines of the header (RFC 9110 §5.3)."""
+    names = (name.strip().lower() for line in lines for name in line.split(","))
+    return [name for name in names if name not in {"", "identity"}]
 
 
 async def _received(request: Request, upload: Upload) -> Answer:

@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from registry.web.bodies import TooLarge, read_body
 from registry.witnessing.witness import MAX_REQUEST_BYTES, Answer, Witness
@@ -27,6 +28,8 @@ async def answered(request: Request, call: Callable[[bytes], Answer]) -> Respons
         body = await read_body(request, MAX_REQUEST_BYTES)
     except TooLarge:
         return respond(Answer.text(400, "the request is too large"))
+    except ClientDisconnect:  # nobody hears it
+        return respond(Answer.text(400, "the request ends too early"))
     return respond(await run_in_threadpool(call, body))
 
 
@@ -41,6 +44,7 @@ def add_witness_routes(app: FastAPI, witness: Witness, *, prefix: str = "") -> N
     async def sign_subtree(request: Request) -> Response:
         return await answered(request, witness.sign_subtree)
 
+    @app.head(f"{prefix}/{{digest}}/checkpoint", include_in_schema=False)
     @app.get(f"{prefix}/{{digest}}/checkpoint")
     def checkpoint(digest: str) -> Response:
         return respond(witness.checkpoint(digest))

@@ -35,7 +35,13 @@ from registry.tlog.mirror_format import (
     encode_package,
     runs,
 )
-from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
+from registry.tlog.note import (
+    ED25519_COSIGNATURE,
+    ML_DSA_44,
+    Note,
+    NoteSigner,
+    check_subtree,
+)
 from registry.tlog.subtrees import subtree_consistency_proof
 from registry.tlog.tiles import Tile, TileReader, decode_bundle, parse_tile, tiles_of
 from registry.witnessing.mirror import MAX_EXCESS, MAX_UPLOADS, Mirror
@@ -213,6 +219,9 @@ def test_what_is_there_already_may_come_again(world: World) -> None:
 def test_404_for_an_unknown_log(world: World) -> None:
     header = UploadHeader("log.example/else", 0, 5).encode()
     assert world.send(header).status == 404
+    for origin in (b"", b"\xff", ORIGIN.encode() + b"\xff", ORIGIN.encode() + b"\n"):
+        header = len(origin).to_bytes(2, "big") + origin + bytes(18)
+        assert world.send(header).status == 404
 
 
 def test_422_before_any_checkpoint(world: World) -> None:
@@ -284,7 +293,6 @@ def test_422_for_entries_of_another_history(world: World) -> None:
         UploadHeader(ORIGIN, 0, 700).encode(),
         UploadHeader(ORIGIN, 0, 700).encode() + b"\x00\x05abc",
         UploadHeader(ORIGIN, 5, 4).encode(),
-        b"\x00\x01\xff" + bytes(18),
         UploadHeader(ORIGIN, 0, 700).encode() + b"\x00\x00" * 256 + b"\x40",
     ],
 )
@@ -306,10 +314,14 @@ def test_a_bomb_costs_no_memory(world: World) -> None:
 
 
 def test_a_header_names_more_than_there_can_be(world: World) -> None:
-    assert world.send(UploadHeader(ORIGIN, 0, 2**63 - 1).encode()).status == 422
+    most = (2**63 - 1, 2**63, 2**64 - 1)
+    for end in most:
+        assert world.send(UploadHeader(ORIGIN, 0, end).encode()).status == 422
     world.announce(0, 5)
-    assert world.send(UploadHeader(ORIGIN, 0, 2**63 - 1).encode()).status == 409
-    assert world.send(UploadHeader(ORIGIN, 0, 2**64 - 1).encode()).status == 400
+    for end in most:
+        for start in (0, end):
+            answer = world.send(UploadHeader(ORIGIN, start, end).encode())
+            assert (answer.status, info(answer)) == (409, MirrorInfo(5, 0))
 
 
 def test_only_so_many_at_once(world: World) -> None:
@@ -371,6 +383,65 @@ def test_the_canonical_sequence() -> None:
     for bad in (b"", b"1\n2\n", b"1\n2\n\nx", b"1\n02\n\n", b"1\n2\n*\n", b"\xff\n1\n\n"):
         with pytest.raises(ValueError, match=r"."):
             MirrorInfo.parse(bad)
+
+
+def test_a_clock_that_goes_back_does_not_take_the_time_back(world: World) -> None:
+    def stamps(size: int) -> set[int]:
+        opened = open_checkpoint(
+            world.mirror.checkpoint(DIGEST).body, ORIGIN, [LOG.key], [M1.key, M2.key]
+        )
+        assert opened.size == size
+        return set(opened.cosignatures.values())
+
+    world.announce(0, 300)
+    world.send(LOG_DATA.body(0, 300))
+    earlier = datetime(2000, 1, 1, tzinfo=UTC)
+    world.mirror = Mirror(world.store, [M1, M2], {ORIGIN: [LOG.key]}, now=lambda: earlier)
+    world.announce(300, 700)
+    assert world.send(LOG_DATA.body(300, 700)).status == 200
+    assert stamps(700) == {int(NOW.timestamp())}
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    world.mirror = Mirror(world.store, [M1, M2], {ORIGIN: [LOG.key]}, now=lambda: later)
+    assert world.send(LOG_DATA.body(700, 700)).status == 200  # a fresh time for the same tree
+    assert stamps(700) == {int(later.timestamp())}
+
+
+def test_extension_lines_are_cosigned_by_ed25519_alone(world: World) -> None:
+    # tlog-checkpoint allows them, ML-DSA-44 does not sign them.
+    checkpoint = Checkpoint(ORIGIN, 300, root_of(LOG_DATA.leaves[:300]), ("more",))
+    body = b"old 0\n\n" + checkpoint.sign(LOG)
+    only = Mirror(world.store, [M1], {ORIGIN: [LOG.key]})
+    assert only.add_checkpoint(body).status == 422
+    assert world.mirror.add_checkpoint(body).status == 200
+    answer = world.send(LOG_DATA.body(0, 300))
+    assert answer.status == 200
+    note = Note.parse(checkpoint.text.encode() + b"\n" + answer.body)
+    assert [s.key for s in note.verify([M1.key, M2.key]).signatures] == [M2.key]
+    assert open_checkpoint(world.mirror.checkpoint(DIGEST).body, ORIGIN, [LOG.key], [M2.key])
+
+
+def test_parts_are_signed_of_what_the_mirror_has_signed(world: World) -> None:
+    # tlog-mirror, "sign-subtree": what a witness beside it has signed must not do.
+    world.announce(0, 300)
+    world.send(LOG_DATA.body(0, 300))
+
+    def asking(note: bytes) -> bytes:
+        proof = subtree_consistency_proof(256, 300, 300, LOG_DATA.reader)
+        digest = root_of(LOG_DATA.leaves[256:300])
+        lines = ["subtree 256 300", *(encode_hash(h) for h in (digest, *proof)), "", ""]
+        return "\n".join(lines).encode() + note
+
+    answer = world.mirror.sign_subtree(asking(world.mirror.checkpoint(DIGEST).body))
+    assert answer.status == 200
+    [line] = Note.parse(b"x\n\n" + answer.body).signatures
+    digest = root_of(LOG_DATA.leaves[256:300])
+    assert check_subtree(M1.key, line, ORIGIN, 256, 300, digest)
+    assert int.from_bytes(line.blob[:8], "big") == 0  # no time
+    text = LOG_DATA.signed(300).checkpoint.text
+    witness = NoteSigner.from_seed("witness.example/w", b"\x08" * 32, ML_DSA_44)
+    for signer in (witness, LOG):
+        lines = (signer.sign(text, None if signer is LOG else 9),)
+        assert world.mirror.sign_subtree(asking(Note(text, lines).encode())).status == 403
 
 
 # --- over HTTP --------------------------------------------------------------------------------
@@ -468,6 +539,7 @@ def test_headers_and_readers(world: World, http: TestClient) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
     assert "immutable" in answer.headers["cache-control"]
     assert http.get(f"{base}/tile/entries/001.p/44").status_code == 200
+    assert http.post("/mirror/sign-subtree", content=b"x").status_code == 400
     for path in (
         f"{base}/tile/0/001",
         f"{base}/tile/0/001.p/45",
