@@ -70,6 +70,17 @@ def test_the_empty_tree_has_the_hash_of_nothing() -> None:
     assert Checkpoint.parse(Checkpoint(ORIGIN, 0, EMPTY_ROOT).text).size == 0
 
 
+@pytest.mark.parametrize(
+    "origin", ["a b", "a+b", "+", " ", "源/一", "— x y", "0", "a\x7f", "é" * 500]
+)
+def test_an_origin_may_be_any_line(origin: str) -> None:
+    # tlog-checkpoint, "Note text": clients MUST NOT assume that it looks like an address.
+    checkpoint = Checkpoint(origin, 5, ROOT)
+    assert Checkpoint.parse(checkpoint.text) == checkpoint
+    note = Note(checkpoint.text, (NODE.sign(checkpoint.text, 9),)).encode()
+    assert Checkpoint.parse(Note.parse(note).text) == checkpoint
+
+
 def test_opened_with_cosigners() -> None:
     checkpoint = Checkpoint(ORIGIN, 5, ROOT)
     note = Note.parse(checkpoint.sign(LOG)).with_signatures([NODE.sign(checkpoint.text, 99)])

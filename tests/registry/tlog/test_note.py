@@ -17,6 +17,7 @@ from registry.tlog.note import (
     NoteSignature,
     NoteSigner,
     VerifierKey,
+    check_subtree,
 )
 
 # c2sp.org/signed-note, "Verifier keys", Example.
@@ -138,6 +139,32 @@ def test_a_note_that_could_not_be_read_is_not_written() -> None:
 def test_added_signatures_stand_once() -> None:
     note = signed(LOG).with_signatures([LOG.sign(TEXT), OTHER.sign(TEXT)])
     assert [s.name for s in note.signatures] == [LOG.key.name, OTHER.key.name]
+
+
+# Unicode's property White_Space, without the controls.
+SPACES = [0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000]
+
+
+def test_no_space_of_unicode_stands_in_a_name() -> None:
+    for code in [*SPACES, ord("+"), *range(0x20)]:
+        with pytest.raises(KeyMalformed):
+            VerifierKey(f"log{chr(code)}one", ED25519, LOG.key.public)
+        line = GOOD.replace("log.example/one", f"log{chr(code)}one")
+        with pytest.raises(NoteMalformed):
+            Note.parse(line.encode())
+    for name in ("日志/一", "log\u200bone", "log=one", "\u2014", "é", "log\x7f"):  # no spaces
+        signer = NoteSigner.from_seed(name, b"\x01" * 32)
+        note = Note.parse(Note(TEXT, (signer.sign(TEXT),)).encode())
+        assert note.verify([VerifierKey.parse(signer.key.encode())]).by(signer.key)
+    composed, split = (NoteSigner.from_seed(n, b"\x01" * 32) for n in ("\u00e9", "e\u0301"))
+    with pytest.raises(NoteUnsigned):  # names are compared as they are, not as they look
+        Note(TEXT, (composed.sign(TEXT),)).verify([split.key])
+
+
+def test_sixteen_signatures_of_five_kilobytes_fit() -> None:
+    strange = tuple(NoteSignature(f"pq{i}.example", i, bytes(4900)) for i in range(15))
+    note = Note.parse(Note(TEXT, (*strange, LOG.sign(TEXT))).encode())
+    assert len(note.verify([LOG.key]).signatures) == 1
 
 
 def vkey(name: str, kind: int, public: bytes) -> str:
@@ -293,6 +320,29 @@ def test_ml_dsa_signs_no_extension_and_no_long_name() -> None:
     long = NoteSigner.from_seed("n" * 256, b"\x07" * 32, ML_DSA_44)
     with pytest.raises(ValueError, match="255"):
         long.sign(HEAD, 9)
+
+
+def test_a_part_has_no_time() -> None:
+    # tlog-cosignature: with a start other than zero, the timestamp MUST be zero.
+    digest = bytes(range(32))
+    line = PQ.sign_subtree("log.example/one", 8, 13, digest)
+    assert line.blob[:8] == bytes(8)
+    assert check_subtree(PQ.key, line, "log.example/one", 8, 13, digest)
+    for start, holds in ((8, False), (0, True)):
+        message = (
+            b"subtree/v1\n\0\x0flog.example/one"
+            + (9).to_bytes(8, "big")
+            + b"\x0flog.example/one"
+            + start.to_bytes(8, "big")
+            + (13).to_bytes(8, "big")
+            + digest
+        )
+        timed = NoteSignature(
+            PQ.key.name, PQ.key.id, (9).to_bytes(8, "big") + PQ.sign_bytes(message)
+        )
+        assert check_subtree(PQ.key, timed, "log.example/one", start, 13, digest) is holds
+    with pytest.raises(ValueError, match="subtrees"):
+        LOG.sign_subtree("log.example/one", 8, 13, digest)
 
 
 def test_a_log_of_two_keys_is_one_signer_beside_another() -> None:

@@ -139,6 +139,47 @@ def test_k_of_n_reads_back() -> None:
             Policy.k_of_n(k, {name: node.key for name, node in NODES.items()})
 
 
+def test_what_the_octets_of_a_file_may_be() -> None:
+    # tlog-policy, "Character set" and "Structure"
+    vkey = NODES["data"].key.encode().encode()
+    text = b"\t # \xff\xfe\n \t \n\twitness  a \t" + vkey + b" https://x/\xe9#\xff \nquorum a\t\n"
+    policy = Policy.parse(text)
+    assert policy.quorum == "a"
+    assert Policy.parse(policy.encode()) == policy
+    for octet in [*range(9), *range(11, 32), 127]:
+        with pytest.raises(PolicyMalformed):
+            Policy.parse(b"# " + bytes([octet]) + b"\nquorum none\n")
+    # Spaces of Unicode part nothing, and are no part of the syntax.
+    with pytest.raises(PolicyMalformed):
+        Policy.parse("witness\u00a0a ".encode() + vkey + b"\nquorum a\n")
+    named = Policy.parse("witness a\u3000b ".encode() + vkey + "\nquorum a\u3000b\n".encode())
+    assert named.quorum == "a\u3000b"
+
+
+def test_words_of_the_syntax_are_names_like_any_other() -> None:
+    keys = [
+        NoteSigner.from_seed(f"w{i}", bytes([i]) * 32, ED25519_COSIGNATURE) for i in range(1, 5)
+    ]
+    names = ["all", "any", "2", "#x"]
+    lines = [f"witness {n} {k.key.encode()}" for n, k in zip(names, keys, strict=True)]
+    policy = Policy.parse(
+        "\n".join([*lines, "group quorum 2 all any 2 #x", "quorum quorum", ""]).encode()
+    )
+    assert policy.groups["quorum"].members == tuple(names)
+
+
+def test_as_large_as_it_must_be() -> None:
+    # tlog-policy, "Implementation limits": 32 logs, 32 witnesses, 32 groups; here each of ML-DSA.
+    def key(name: str, kind: int, i: int) -> str:
+        return NoteSigner.from_seed(f"{name}{i}", bytes([kind, i]) * 16, ML_DSA_44).key.encode()
+
+    lines = [f"log {key('log', 1, i)} https://log.example/{i}" for i in range(32)]
+    lines += [f"witness w{i} {key('w', 2, i)} https://w.example/{i}" for i in range(32)]
+    lines += ["group g0 any w0", *(f"group g{i} all g{i - 1} w{i}" for i in range(1, 32))]
+    policy = Policy.parse("\n".join([*lines, "quorum g31", ""]).encode())
+    assert (len(policy.logs), len(policy.witnesses), len(policy.groups)) == (32, 32, 32)
+
+
 def test_names_are_octets() -> None:
     vkey = NODES["data"].key.encode().encode()
     policy = Policy.parse(b"witness \xff\xe8 " + vkey + b"\nquorum \xff\xe8\n")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from registry.errors import InclusionInvalid, NoteUnsigned, ProofMalformed, QuorumMissing
+from registry.errors import (
+    CheckpointMalformed,
+    InclusionInvalid,
+    NoteMalformed,
+    NoteUnsigned,
+    ProofMalformed,
+    QuorumMissing,
+)
 from registry.tlog.checkpoint import Checkpoint
 from registry.tlog.merkle import LeafReader, inclusion_proof, leaf_hash, root_of
 from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner
@@ -90,11 +97,38 @@ HASH = b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
         GOOD.replace(b"index 4\n", b"index 4\nAAAA\n"),
         GOOD.replace(b"index 4\n", b"index 4\n" + HASH * 64),
         GOOD.replace(b"index 4", b"index \xd9\xa4"),
+        GOOD.replace(b"index 4", b"index +4"),
+        GOOD.replace(b"index 4", b"index -4"),
+        GOOD.replace(b"index 4", b"index 4 "),
+        GOOD.replace(b"index 4", b"index\t4"),
+        GOOD.replace(b"index 4", b"index  4"),
+        GOOD.replace(b"index 4", b"Index 4"),
+        GOOD.replace(b"index 4", b"index 9223372036854775808"),
+        GOOD.replace(b"index 4", b"index " + b"9" * 5000),
+        GOOD.replace(b"index 4\n", b"index 4\nindex 4\n"),
+        GOOD.replace(b"extra eA==\n", b"extra eA==\nextra eA==\n"),
+        GOOD.replace(b"extra eA==", b"extra\teA=="),
+        GOOD.replace(b"extra eA==", b"extra eB=="),  # stray bits
+        GOOD.replace(b"\n", b"\r\n"),
+        GOOD.replace(b"@v1\n", b"@v1 \n"),
+        b"\n" + GOOD,
+        b"\xef\xbb\xbf" + GOOD,
+        GOOD.replace(b"index 4\n", b"index 4\n\n"),  # the hashes are no checkpoint
         GOOD.split(b"\n\n")[0] + b"\n\n",
         GOOD.split(b"\n\n")[0],
         b"x" * 700_000,
     ],
 )
 def test_malformed(data: bytes) -> None:
-    with pytest.raises(ProofMalformed):
-        TlogProof.parse(data)
+    with pytest.raises((ProofMalformed, NoteMalformed, CheckpointMalformed)):
+        TlogProof.parse(data).verify(LEAVES[4], POLICY)
+
+
+def test_a_proof_as_long_as_it_may_be() -> None:
+    long = GOOD.replace(b"index 4\n", b"index 4\n" + HASH * 59)  # with its own four
+    with pytest.raises(InclusionInvalid):
+        TlogProof.parse(long).verify(LEAVES[4], POLICY)
+    most = TlogProof(2**63 - 2, (bytes(32),) * 63, made().checkpoint)
+    assert TlogProof.parse(most.encode()) == most
+    with pytest.raises(InclusionInvalid):  # beyond the tree of its checkpoint
+        most.verify(LEAVES[4], POLICY)

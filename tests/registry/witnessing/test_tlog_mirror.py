@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -518,6 +520,43 @@ def test_a_mirror_that_lies_is_not_believed() -> None:
         push(answering(500, b"ill"))
     with pytest.raises(RegistryUnreachable):
         push(answering(200, b"x" * (1 << 21)))
+
+
+def test_a_mirror_may_answer_before_it_has_heard_all() -> None:
+    # tlog-mirror, "Processing": the client SHOULD be prepared for it.
+    log = SmallLog(8192)
+    log.entries = [bytes([i % 256, i // 256]) + os.urandom(2000) for i in range(8192)]
+    log.leaves[:] = [leaf_hash(entry) for entry in log.entries]
+    listening = socket.create_server(("127.0.0.1", 0))
+    signed = log.signed(8192)
+
+    def serve() -> None:
+        said = [
+            (b"200 OK", b"text/plain", b""),
+            (b"409 Conflict", INFO_TYPE.encode(), b"8192\n8192\nAAEC\n"),
+            (b"200 OK", b"text/plain", M1.sign(signed.checkpoint.text, 9).line().encode()),
+        ]
+        for status, kind, body in said:
+            peer, _ = listening.accept()
+            with peer:
+                heard = b""
+                while b"\r\n\r\n" not in heard:
+                    heard += peer.recv(4096)
+                head = b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"
+                head += b"Connection: close\r\n\r\n"
+                peer.sendall(head % (status, kind, len(body)) + body)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = MirrorClient("m", f"http://127.0.0.1:{listening.getsockname()[1]}", [M1.key])
+    try:
+        [line] = client.push(signed, log) or []
+        assert (line.name, line.key_id) == (M1.key.name, M1.key.id)
+        assert client._ticket == bytes([0, 1, 2])
+    finally:
+        client.close()
+        thread.join(10)
+        listening.close()
 
 
 def test_headers_and_readers(world: World, http: TestClient) -> None:

@@ -24,7 +24,13 @@ from registry.tlog.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoi
 from registry.tlog.lines import encode_hash
 from registry.tlog.merkle import LeafReader, consistency_proof, leaf_hash, root_of
 from registry.tlog.mirror_format import UploadHeader, encode_package, runs
-from registry.tlog.note import ED25519_COSIGNATURE, ML_DSA_44, NoteSigner
+from registry.tlog.note import (
+    ED25519_COSIGNATURE,
+    ML_DSA_44,
+    Note,
+    NoteSignature,
+    NoteSigner,
+)
 from registry.tlog.subtrees import subtree_consistency_proof
 from registry.web.serving import Server, configure, listen
 from registry.witnessing.cosigning import HttpNode, NodeState, exchange
@@ -164,6 +170,16 @@ def test_one_connection_serves_many_requests(world: World) -> None:
     assert (stale.status, stale.body) == (409, b"20\n")
     assert stale.header("content-type") == "text/x.tlog.size"
     line.close()
+
+
+def test_a_checkpoint_with_many_signatures_of_others(world: World) -> None:
+    # signed-note: at least 16, of up to nearly 5 kB.
+    body = announcement(0, 5)
+    for i in range(15):
+        body += NoteSignature(f"pq{i}.example", i, bytes(4900)).line().encode()
+    assert world.ask(post("/add-checkpoint", body)).status == 200
+    shown = world.ask(get(f"/{DIGEST}/checkpoint")).body
+    assert [line.name for line in Note.parse(shown).signatures] == [ORIGIN, W.key.name]
 
 
 @pytest.mark.parametrize(
