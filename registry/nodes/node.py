@@ -150,8 +150,9 @@ class Node:
 
     def add_checkpoint(self, body: bytes) -> Answer:
         """tlog-witness `add-checkpoint`, with its status codes."""
-        if self.others is not None and _origin_of(body) in self.others.origins:
-            return self.others.add_checkpoint(body)
+        other = self._other(body)
+        if other is not None:
+            return other.add_checkpoint(body)
         try:
             with self.turn(BUSY_S):
                 self._fault = None
@@ -167,6 +168,13 @@ class Node:
             self._latest_error = answer.body.decode(errors="replace").strip()
             log.warning("node %s refuses (%d): %s", self.name, answer.status, self._latest_error)
         return answer
+
+    def _other(self, body: bytes) -> Witness | None:
+        """Who answers for a log that is not this node's own."""
+        origin = _origin_of(body)
+        if self.others is None or origin == self.genesis.origin:
+            return None
+        return self.others if origin in self.others.origins else None
 
     def _end(self) -> None:
         """What was checked stays, also when no cosignature over it was made after all.
@@ -219,8 +227,9 @@ class Node:
 
     def sign_subtree(self, body: bytes) -> Answer:
         """tlog-witness `sign-subtree`."""
-        if self.others is not None and _origin_of(body) in self.others.origins:
-            return self.others.sign_subtree(body)
+        other = self._other(body)
+        if other is not None:
+            return other.sign_subtree(body)
         return self._witness.sign_subtree(body)
 
     def checkpoint(self, origin_hash: str) -> Answer:

@@ -28,8 +28,9 @@ from registry.simulation.simulator import NODES, Consortium, Party
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.lines import encode_hash
 from registry.tlog.merkle import leaf_hash, root_of
-from registry.tlog.note import Note, NoteSigner, VerifierKey
-from registry.witnessing.witness import Answer
+from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner, VerifierKey
+from registry.witnessing.witness import Answer, Witness
+from registry.witnessing.witness_store import WitnessStore
 from tests.registry.submissions import anchor, anchors, resource
 
 NODE = "public-security"
@@ -239,6 +240,41 @@ def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
     assert signed.size == len(liar.leaves)
     assert signed.cosignatures
     assert liar.node.checkpoint("00" * 32).status == 404
+
+
+def test_its_own_chain_is_no_log_of_others(liar: Liar, tmp_path: Path) -> None:
+    # Whoever configures it as such must not make the node cosign without looking at entries.
+    store = WitnessStore(tmp_path / "others.sqlite")
+    stranger = NoteSigner.from_seed("log.example/stock", bytes(32))
+    signer = NoteSigner.from_seed("witness.example/w", b"\x05" * 32, ED25519_COSIGNATURE)
+    logs = {
+        liar.main_origin: liar.genesis.log_keys,
+        stranger.key.name: (stranger.key,),
+    }
+    liar.node.close()
+    node = Node(
+        NODE,
+        liar.genesis,
+        NoteSigner(key_of(liar), liar.chain._node_keys[NODE].sign),
+        liar.folder,
+        lambda origin, start, end: liar.rows[origin][start:end],
+        now=lambda: liar.chain.now,
+        others=Witness(store, [signer], logs),
+    )
+    try:
+        answer = node.add_checkpoint(liar.request(0))
+        text = Note.parse(liar.note()).text
+        note = Note.parse(text.encode() + b"\n" + answer.body)
+        assert note.verify([key_of(liar), signer.key]).by(key_of(liar))
+        assert not note.verify([key_of(liar), signer.key]).by(signer.key)
+        other = Checkpoint(stranger.key.name, 1, bytes(32)).sign(stranger)
+        answer = node.add_checkpoint(b"old 0\n\n" + other)
+        text = Note.parse(other).text
+        note = Note.parse(text.encode() + b"\n" + answer.body)
+        assert note.verify([signer.key]).by(signer.key)
+    finally:
+        node.close()
+        store.close()
 
 
 # Dishonest sequencers

@@ -58,6 +58,35 @@ def test_a_stranger_can_read_the_log_by_tlog_tiles(chain: Consortium, http: http
     )
 
 
+def test_types_caching_and_codings_are_those_of_tlog_tiles(
+    chain: Consortium, http: httpx.Client
+) -> None:
+    origin = chain.genesis.identity_origin
+    for path, kind, caching in [
+        ("checkpoint", "text/plain; charset=utf-8", "no-store"),
+        ("tile/0/000", "application/octet-stream", "public, max-age=31536000, immutable"),
+        ("tile/0/001.p/45", "application/octet-stream", "public, max-age=31536000, immutable"),
+        ("tile/entries/000", "application/octet-stream", "public, max-age=31536000, immutable"),
+    ]:
+        got, head = (http.request(method, f"/{origin}/{path}") for method in ("GET", "HEAD"))
+        for answer in (got, head):
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == kind
+            assert answer.headers["cache-control"] == caching
+    missing = http.get(f"/{origin}/tile/0/001")
+    assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
+    packed = http.get(f"/{origin}/tile/entries/000", headers={"Accept-Encoding": "gzip"})
+    both = http.get(
+        f"/{origin}/tile/entries/000", headers={"Accept-Encoding": "identity, gzip;q=0.5"}
+    )
+    assert packed.content == both.content
+    for width in range(1, 256):
+        tile = http.get(f"/{origin}/tile/0/000.p/{width}").content
+        bundle = http.get(f"/{origin}/tile/entries/000.p/{width}").content
+        leaves = b"".join(leaf_hash(row) for row in decode_bundle(bundle, width))
+        assert tile == leaves
+
+
 def test_the_main_checkpoint_is_cosigned(chain: Consortium, http: httpx.Client) -> None:
     note = http.get(f"/{chain.genesis.origin}/checkpoint").content
     assert len(chain.genesis.policy.check(note).cosigners) == 4
@@ -77,6 +106,12 @@ def test_the_main_checkpoint_is_cosigned(chain: Consortium, http: httpx.Client) 
         "tile/entries/999",
         "tile/0/../../genesis.json",
         "tile/0/%2e%2e/%2e%2e/keys",
+        "tile/0/000%0A",
+        "tile/entries/000%0A",
+        "tile/0/000%00",
+        "tile/0/000/",
+        "tile/0/x000/000",
+        "tile/00/000",
         "lookup/zz",
         "lookup/" + "00" * 32,
         "lookup/00",
