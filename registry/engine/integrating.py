@@ -53,6 +53,9 @@ class Integrator:
     def rebuild(self) -> Checkpoint:
         """Write every tile and bundle anew from the record, after damage to files.
 
+        The unfinished ones in every width that they have had: readers hold checkpoints of earlier
+        sizes, and a folder or bucket cuts nothing for them (tlog-tiles, "Partial Tiles").
+
         Raises what `integrate` raises; with `StoreCorrupt` the record itself is damaged.
         """
         with self._integrating:
@@ -62,15 +65,20 @@ class Integrator:
             return self.view.checkpoint
 
     def _advance(self, head: Frontier, stack: TileStack, *, replace: bool = False) -> None:
-        self._write(self._build(stack, head), replace)
+        self._write(self._build(stack, head, earlier=replace), replace)
         if stack.root() != head.root():
             raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
         self._store.set_integrated(head.size)
         self.view.advance(stack)
         self._head.unwritten.forget(stack.size)
 
-    def _build(self, stack: TileStack, head: Frontier) -> Iterator[tuple[Tile, bytes]]:
-        """The tiles and bundles from `stack` to `head`, in order; moves `stack`."""
+    def _build(
+        self, stack: TileStack, head: Frontier, *, earlier: bool
+    ) -> Iterator[tuple[Tile, bytes]]:
+        """The tiles and bundles from `stack` to `head`, in order; moves `stack`.
+
+        `earlier`: also the narrower versions of those that are not full.
+        """
         index = stack.size // WIDTH
         bundle: list[bytes] = []
         for run in self._runs(index * WIDTH, stack.size, head.size):
@@ -86,10 +94,11 @@ class Integrator:
                 if len(bundle) == WIDTH:
                     yield bundle_of(index), b"".join(bundle)
                     index, bundle = index + 1, []
-        if bundle:
-            yield bundle_of(index, len(bundle)), b"".join(bundle)
+        for width in _widths(len(bundle), earlier):
+            yield bundle_of(index, width), b"".join(bundle[:width])
         for tile, hashes in stack.partials():
-            yield tile, b"".join(hashes)
+            for width in _widths(tile.width, earlier):
+                yield Tile(tile.level, tile.index, width), b"".join(hashes[:width])
         self._edge = Run(index * WIDTH, bundle, ())
 
     def _runs(self, start: int, size: int, end: int) -> Iterator[Run]:
@@ -118,3 +127,8 @@ class Integrator:
     def _write_chunk(self, chunk: list[tuple[Tile, bytes]], replace: bool) -> None:
         self._files.write(chunk, replace=replace)
         self._files.drop_partials(tile for tile, _ in chunk)
+
+
+def _widths(width: int, earlier: bool) -> range:
+    """The widths in which an unfinished tile is written: the last alone, or all there have been."""
+    return range(1 if earlier else max(width, 1), width + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -48,7 +49,14 @@ from registry.tlog.merkle import (
 from registry.tlog.note import ED25519_COSIGNATURE, Note, NoteSigner
 from registry.tlog.policy import Policy
 from registry.tlog.proofs import TlogProof
-from registry.tlog.tiles import Tile, bundle_of, check_bundle, tiles_of
+from registry.tlog.tiles import (
+    Tile,
+    bundle_of,
+    check_bundle,
+    decode_bundle,
+    split_hashes,
+    tiles_of,
+)
 from tests.waiting import until
 
 ORIGIN = "hangzhou.example/identity"
@@ -629,6 +637,36 @@ def test_a_damaged_edge_is_rebuilt_from_the_record(folder: Path, tile: Tile, rem
     with opened(folder) as log:
         assert log.view.size == 600
         assert path.read_bytes() == whole
+
+
+def test_tiles_of_every_published_size_lie_there_again(folder: Path) -> None:
+    sizes = (3, 200, 256, 300, 301, 520, 600)
+    with opened(folder) as log:
+        for size in sizes:
+            fill(log, size)
+            log.tick()
+
+    def held(tile: Tile) -> bytes:
+        for one in (tile, tile.full):  # the partial one may go when the full one is there
+            path = folder / TILES / one.path
+            if path.exists():
+                return path.read_bytes()
+        raise AssertionError(tile.path)
+
+    shutil.rmtree(folder / TILES / "tile")
+    with opened(folder) as log:
+        assert log.view.size == 600
+    leaves = [leaf_hash(entry(i)) for i in range(600)]
+    for size in sizes:
+        for tile in tiles_of(size):
+            hashes = held(tile)[: 32 * tile.width]
+            assert len(hashes) == 32 * tile.width
+            if tile.level == 0:
+                assert hashes == b"".join(leaves[tile.start : tile.start + tile.width])
+                rows = decode_bundle(held(bundle_of(tile.index, tile.width)))
+                assert [leaf_hash(row) for row in rows[: tile.width]] == split_hashes(hashes)
+    assert (folder / TILES / bundle_of(2, 8).path).exists()  # of the tree of 520
+    assert not (folder / TILES / "tile/0/001.p").exists()
 
 
 def edit_record(folder: Path, old: bytes, new: bytes) -> None:
