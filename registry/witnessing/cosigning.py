@@ -24,6 +24,7 @@ import httpx
 from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import encode_time
+from registry.tlog import cosignature
 from registry.tlog.checkpoint import SignedCheckpoint
 from registry.tlog.lines import encode_hash, parse_decimal
 from registry.tlog.note import Note, NoteSignature, VerifierKey
@@ -43,20 +44,34 @@ _RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
 def lines_of(
     name: str, keys: Sequence[VerifierKey], signed: SignedCheckpoint, body: bytes
 ) -> list[NoteSignature]:
-    """The cosignatures of `keys` on a checkpoint in an answer; others are ignored.
+    """The cosignatures of `keys` on a checkpoint in an answer, the newest of each; others are
+    ignored, and so is what states no time: no quorum counts it (tlog-witness).
 
     Raises CosignatureMissing when there is none or one is wrong.
     """
+    known = {(key.name, key.id) for key in keys}
     try:
         note = Note.parse(signed.checkpoint.text.encode() + b"\n" + body)
-        found = {(s.key.name, s.key.id) for s in note.verify(keys).signatures if s.timestamp}
+        note.verify(keys)
     except RegistryError as error:
         raise CosignatureMissing(
             node=name, reason=Phrase("its answer: {error}", error=error)
         ) from error
+    if note.text != signed.checkpoint.text:
+        # It brought a blank line of its own, and signed what stands before that.
+        raise CosignatureMissing(node=name, reason="it cosigned another text")
+    own = [line for line in note.signatures if (line.name, line.key_id) in known]
+    found: dict[tuple[str, int], NoteSignature] = {}
+    for line in sorted(own, key=_time):
+        if _time(line):
+            found[line.name, line.key_id] = line
     if not found:
         raise CosignatureMissing(node=name, reason="its cosignature has no time")
-    return [s for s in note.signatures if (s.name, s.key_id) in found]
+    return list(found.values())
+
+
+def _time(line: NoteSignature) -> int:
+    return cosignature.unpack(line.blob)[0]
 
 
 class NodeLink(Protocol):
