@@ -188,6 +188,7 @@ class Cosigning:
             cosigned = set(self._lines)
         links = self._links()
         pending: set[Future[None]] = set()
+        earlier: dict[Future[None], tuple[NodeState, NodeLink]] = {}
         for node in self.nodes.values():
             if node.name in cosigned:
                 continue
@@ -199,6 +200,7 @@ class Cosigning:
             elif node.busy:
                 assert node.task is not None  # noqa: S101 - what busy means
                 pending.add(node.task)
+                earlier[node.task] = node, link
             else:
                 node.task = self._pool.submit(self._ask, node, link, signed)
                 pending.add(node.task)
@@ -209,6 +211,10 @@ class Cosigning:
             )
             for task in done:
                 task.result()  # a defect must not hide in a thread
+                if patient and task in earlier:  # it was asked for an older checkpoint
+                    node, link = earlier[task]
+                    node.task = self._pool.submit(self._ask, node, link, signed)
+                    pending.add(node.task)
             if not done:
                 break
         return self._complete(signed)

@@ -24,7 +24,7 @@ from registry.sequencing.founding import found_network
 from registry.simulation.simulator import START, Consortium, Party
 from registry.storage.sqlite import SqliteStore
 from tests.registry.submissions import anchor, anchors, resource, sealed, submit
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 LIST = "https://issuer.example/status/1"
 
@@ -267,6 +267,36 @@ def test_a_node_that_is_late_adds_its_cosignature_and_disturbs_nobody(
     times = chain.client.cosigned().main.cosigners
     assert times.pop("public-security") == int(chain.now.timestamp())
     assert times == held.cosigners
+
+
+def test_who_waits_for_every_node_gets_the_newest_from_one_that_was_busy(
+    chain: Consortium, issuer: Party
+) -> None:
+    """A node that still thinks about an older checkpoint is asked for the newest one, too."""
+    name = "public-security"
+    link = chain._links[name]
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+            asked.set()
+            assert go_on.wait(PATIENCE_S)
+            return link.add_checkpoint(body)
+
+    chain._links[name] = Slow()
+    anchor(chain, issuer)
+    assert chain.sequencer.step()  # the quorum does without it
+    assert asked.wait(PATIENCE_S)
+    chain._links[name] = link
+    anchor(chain, issuer)
+    later = threading.Timer(0.2, go_on.set)
+    later.start()
+    try:
+        assert chain.settle()
+    finally:
+        later.join()
+    assert len(chain.client.cosigned().main.cosigners) == 4
+    assert [node["lag"] for node in chain.sequencer.status()["nodes"]] == [0, 0, 0, 0]
 
 
 def test_two_nodes_down_stop_checkpoints_and_lose_nothing(chain: Consortium, issuer: Party) -> None:
