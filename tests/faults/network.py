@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -45,20 +44,11 @@ from registry.tlog.note import VerifierKey
 from registry.witnessing.witness import origin_hash
 from tests.faults.kills import MOMENT, ROOT, Broken, Tally, memory
 from tests.faults.points import NODE_KILLS, SEQUENCER_KILLS, Fault
+from tests.ports import held_port, number_of
 
 START_S: Final = 30.0
 STRIKE_S: Final = 5.0  # for a fault to strike; then the process is killed where it is
 RECOVER_S: Final = 45.0
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class Processes:
@@ -74,9 +64,9 @@ class Processes:
             self.issuer: Final[Party] = chain.add_issuer()
             self.genesis: Final[Genesis] = chain.genesis
         self.roles: Final = (SEQUENCER, *NODES)
+        self._ports: Final = {role: held_port() for role in self.roles}
         self.urls: Final = {
-            role: f"http://127.0.0.1:{port}"
-            for role, port in zip(self.roles, free_ports(len(self.roles)), strict=True)
+            role: f"http://127.0.0.1:{number_of(port)}" for role, port in self._ports.items()
         }
         write_addresses(folder / SEQUENCER, {name: self.urls[name] for name in NODES})
         self._process = subprocess.Popen(
@@ -185,6 +175,8 @@ class Processes:
             self._process.wait()
         self._reader.join(timeout=10)
         self._process.stdout.close()
+        for port in self._ports.values():
+            port.close()
 
     def __enter__(self) -> Self:
         return self
