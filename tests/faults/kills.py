@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -175,11 +176,19 @@ class Known:
         return whole, lost
 
 
-def _end(writer: Writer, known: Known, *, torn: bool = False) -> int:
-    """Hear it out. `torn`: until it is dead, its other threads may read what was just cut off."""
+def _end(writer: Writer, known: Known, fault: Fault | None, struck: str = "") -> str:
+    """Hear out one that was killed; of what it died, `struck` or else what it says itself.
+
+    Once power is cut, its other threads may read what was just cut off, until it is dead.
+    """
     while (line := writer.line()) is not None:
         if line.startswith("end "):
-            return int(line[4:])
+            if int(line[4:]) != signal.SIGKILL:
+                raise Broken(f"a writer ended otherwise than by being killed: {line}")
+            return struck or MOMENT
+        if line.startswith("fault "):
+            struck = line[6:]
+        torn = struck and fault is not None and fault.kind == POWER
         if not (torn and line.startswith("trouble ")):
             known.take(line)
     raise Broken("a killed writer did not end")
@@ -211,14 +220,11 @@ def one_life(
             break
         known.take(line)
         if line.startswith("fault "):
-            torn = fault is not None and fault.kind == POWER
-            if _end(writer, known, torn=torn) != signal.SIGKILL:
-                raise Broken("a writer did not die of its fault")
-            return line[6:]
-    os.kill(pid, signal.SIGKILL)
-    if _end(writer, known) != signal.SIGKILL:
-        raise Broken("a writer ended before it was killed")
-    return known.last[6:] if known.last.startswith("fault ") else MOMENT
+            return _end(writer, known, fault, line[6:])
+    # Its fault may strike at this very moment, or have struck, and nobody has read of it yet.
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return _end(writer, known, fault)
 
 
 def last_life(writer: Writer, known: Known, place: str, folder: Path, life: int) -> None:
@@ -359,8 +365,7 @@ def server_dies(
     if not listen(PATIENCE_S, len(known.acknowledged) + 3):
         raise Broken(f"a writer does not go on after the end of {how}")
     os.kill(int(start[6:]), signal.SIGKILL)
-    if _end(writer, known) != signal.SIGKILL:
-        raise Broken("a writer ended before it was killed")
+    _end(writer, known, None)
     return f"of {how}"
 
 
