@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ from registry.tlog.tiles import (
     split_hashes,
     tiles_of,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ORIGIN = "hangzhou.example/identity"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -137,16 +138,39 @@ def test_what_is_partly_known_is_refused_by_name(
     assert log.add([b"x"]) == Sequenced((2,), False)
 
 
+@contextmanager
+def commit_held(log: Log) -> Iterator[Future[Sequenced]]:
+    """The commit of an entry `old` is under way meanwhile: what is submitted waits together."""
+    begun, go_on = threading.Event(), threading.Event()
+    store, append = log._store, log._store.append
+
+    def slowly(commit: Commit) -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        append(commit)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "append", slowly)
+        old = log.submit([b"old"])
+        try:
+            assert begun.wait(PATIENCE_S)
+            yield old
+        finally:
+            go_on.set()
+        old.result(PATIENCE_S)
+
+
 def test_duplicates_within_one_commit_are_seen(folder: Path) -> None:
-    with Log.open(folder, signer=SIGNER, interval_s=0.1) as log:
-        log.add([b"old"])
-        futures = [
-            log.submit([b"a", b"b"]),
-            log.submit([b"b", b"a"]),
-            log.submit([b"b", b"c"]),
-            log.submit([b"a", b"old"]),
-            log.submit([b"c"]),
-        ]
+    with Log.open(folder, signer=SIGNER) as log:
+        with commit_held(log) as old:
+            futures = [
+                log.submit([b"a", b"b"]),
+                log.submit([b"b", b"a"]),
+                log.submit([b"b", b"c"]),
+                log.submit([b"a", b"old"]),
+                log.submit([b"c"]),
+            ]
+        assert old.result() == Sequenced((0,), False)
         assert futures[0].result() == Sequenced((1, 2), False)
         assert futures[1].result() == Sequenced((2, 1), True)
         with pytest.raises(EntriesDuplicate):
@@ -201,13 +225,13 @@ async def test_an_answer_can_be_awaited_and_a_caller_may_go_away(log: Log) -> No
 
 
 def test_too_much_at_once_is_refused_until_there_is_room(folder: Path) -> None:
-    with Log.open(folder, interval_s=0.3) as log:
+    with Log.open(folder) as log:
         batch, futures = 1000, []
-        for start in range(0, MAX_PENDING_ENTRIES - batch, batch):
-            futures.append(log.submit([b"%d" % i for i in range(start, start + batch)]))
-        with pytest.raises(LogBusy):
-            for start in range(batch):
-                futures.append(log.submit([b"more %d %d" % (start, i) for i in range(batch)]))
+        with commit_held(log):
+            for start in range(0, MAX_PENDING_ENTRIES - batch, batch):
+                futures.append(log.submit([b"%d" % i for i in range(start, start + batch)]))
+            with pytest.raises(LogBusy):
+                log.submit([b"more %d" % i for i in range(batch)])
         for future in futures:
             future.result()
         assert log.add([b"there is room"]).repeated is False
