@@ -347,10 +347,10 @@ def test_the_gate_lets_nobody_in_while_it_is_closed() -> None:
 
     closer = threading.Thread(target=close)
     closer.start()
-    time.sleep(0.05)
+    until(lambda: gate._closed)  # it comes first, and waits
     late = threading.Thread(target=enter)
     late.start()
-    time.sleep(0.05)
+    time.sleep(0.05)  # a moment in which it might get in
     assert order == []  # two are inside
     gate.leave()
     gate.leave()
