@@ -109,11 +109,10 @@ def test_witnesses_and_mirrors_are_attached(world: World) -> None:
     assert len(genesis.policy.check(world.published()).cosigners) == 4
     found = policy(f"log {genesis.log_key}", *WITNESSES, quorum="pq").check(world.published())
     assert found.cosigners.keys() == {"pq"}
-    report = sequencer.status()["outside"]
-    assert [(one["role"], one["lag"], one["error"]) for one in report] == [
-        ("witness", 0, None),
-        ("mirror", 0, None),
-    ]
+    until(
+        lambda: [(one["role"], one["lag"], one["error"]) for one in sequencer.status()["outside"]],
+        lambda found: found == [("witness", 0, None), ("mirror", 0, None)],
+    )
     # The mirror has every chain, and of the main chain what was cosigned.
     digest = sha256(genesis.origin.encode()).hexdigest()
     copy = open_checkpoint(
@@ -145,8 +144,11 @@ def test_side_chains_are_witnessed_by_whoever_follows_them(tmp_path: Path) -> No
         assert witnessed.size == sequencer.chains.log(origin).size == 4
         assert witnessed.cosignatures.keys() == {W_ED.key, W_PQ.key, M.key}
         assert world.witness_store.cosigned(origin).size == 4
-        sizes = [one["chains"][origin] for one in sequencer.status()["outside"]]
-        assert sizes == [4, 4]
+        # It is told once everything is done, a moment after the lines are there.
+        until(
+            lambda: [one["chains"].get(origin) for one in sequencer.status()["outside"]],
+            lambda sizes: sizes == [4, 4],
+        )
     finally:
         world.close()
 
