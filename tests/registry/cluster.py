@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from registry.sequencing.chain import log_signer
 from registry.storage.places import Places
 from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.merkle import Frontier, leaf_hash
+from tests.ports import held_port, number_of
 from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[2]
@@ -51,10 +53,14 @@ class Cluster:
 
     folder: Path
     ports: dict[str, str] = field(default_factory=dict)  # address by name
+    held: dict[str, socket.socket] = field(
+        default_factory=dict
+    )  # a process comes back where it was
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     acks: list[Ack] = field(default_factory=list)
     notes: set[bytes] = field(default_factory=set)
     _lines: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    _collector: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def environ(self, name: str) -> dict[str, str]:
@@ -99,7 +105,9 @@ class Cluster:
         return Genesis.load(self.home(first) / "genesis.json")
 
     def start(self, name: str) -> str:
-        port = self.ports[name].rpartition(":")[2] if name in self.ports else "0"
+        if name not in self.held:
+            self.held[name] = held_port()
+        port = str(number_of(self.held[name]))
         process = subprocess.Popen(
             [sys.executable, "-m", "zhenglian", "registry", "serve", "--port", port, "--json"],
             cwd=ROOT,
@@ -136,6 +144,17 @@ class Cluster:
         [first] = until(self.on_duty)
         return [first, *(name for name in self.ports if name != first)]
 
+    def until_on_duty(self, name: str) -> None:
+        """Wait until this process says that it is on duty, and no other does.
+
+        An acknowledgement tells nothing of it: it may have been on its way before a takeover. And
+        a process that is busy may leave a question unanswered.
+        """
+        until(self.on_duty, lambda found: found == [name])
+
+    def until_standing_by(self, name: str) -> None:
+        until(lambda: "standby" in self.status(name))
+
     def load(self, first: str, threads: int, batch: int) -> None:
         """Start the load, and a watch on everything that is published."""
         command = [*(sys.executable, LOAD, self.home(first), threads, batch), *self.ports.values()]
@@ -150,7 +169,10 @@ class Cluster:
         self.running["load"] = process
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", (self.folder / "load.log").read_text()
-        threading.Thread(target=self._collect, args=(process.stdout,), daemon=True).start()
+        self._collector = threading.Thread(
+            target=self._collect, args=(process.stdout,), daemon=True
+        )
+        self._collector.start()
         genesis = Genesis.load(self.home(first) / "genesis.json")
         threading.Thread(target=self._watch, args=(genesis,), daemon=True).start()
 
@@ -191,9 +213,11 @@ class Cluster:
         process = self.running.pop("load")
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(PATIENCE_S)
         self._stop.set()
-        time.sleep(0.2)
+        assert self._collector is not None
+        self._collector.join(PATIENCE_S)  # with the last line that the load has said
+        assert not self._collector.is_alive()
         while not self._lines.empty():
             line = self._lines.get()
             at, _, thread, step, first, number = line.split()[1:]
@@ -229,6 +253,8 @@ class Cluster:
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait(10)
+        for port in self.held.values():
+            port.close()
 
 
 def entries_of(thread: int, step: int, count: int) -> list[Entry]:
