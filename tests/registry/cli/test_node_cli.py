@@ -197,7 +197,10 @@ def test_nodes_carry_on_without_the_sequencer_and_come_back_without_their_disk(
         *("--genesis", network.genesis),
     )
     network.zl("connect", f"tax={network.listening('tax')}")
-    network.until(lambda s: s["main"]["current"] and not s["nodes"][2]["error"])
+    # Before it was asked, nothing is known of it, and no error either.
+    network.until(
+        lambda s: s["main"]["current"] and s["nodes"][2]["size"] and not s["nodes"][2]["error"]
+    )
 
     # Rebuilding beside a running node is refused; over an old copy it keeps what was cosigned.
     network.zl(
