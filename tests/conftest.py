@@ -24,6 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# By default an example that takes 200 ms fails its test, and so does data that is slow in coming:
+# on a busy machine that says nothing about the code.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 PASSPHRASE = "correct horse battery staple"
@@ -277,6 +285,7 @@ def serve(build: Callable[[], Any]) -> Iterator[Callable[[], str]]:
             thread.start()
             started.append((server, thread))
             while not server.started:
+                assert thread.is_alive(), "the server ended before it listened"
                 time.sleep(0.01)
             return address
 
