@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from registry.keyring import load_keys, save_keys
 from registry.ledger.entries import anchor_entry
 from registry.ledger.genesis import Genesis
 from registry.trust import TrustBundle
+from tests.ports import held_port, number_of
 from tests.waiting import until
 from zhenglian.cli import run
 
@@ -37,6 +39,7 @@ class Machine:
 
     home: Path
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    held: list[socket.socket] = field(default_factory=list)
 
     def zl(self, *arguments: str | Path, expect: int = 0) -> str:
         """A short command, through the front door but without a process of its own."""
@@ -79,6 +82,13 @@ class Machine:
     def stop_all(self) -> None:
         for name in list(self.running):
             self.stop(name, signal.SIGKILL)
+        for port in self.held:
+            port.close()
+
+    def port(self) -> str:
+        """A port that is this machine's to its end."""
+        self.held.append(held_port())
+        return str(number_of(self.held[-1]))
 
     def until(self, done: Any) -> Any:
         """Ask the running registry for its status until `done` is content with it."""
@@ -120,7 +130,8 @@ def test_a_network_from_its_founding_to_its_audit(machine: Machine, tmp_path: Pa
     founded = machine.json("init", *files, "--unencrypted-keys")
     assert founded["quorum"] == 3
     genesis = Genesis.load(Path(founded["genesis"]))
-    url = machine.start("registry", "serve", "--port", "0")
+    port = machine.port()  # the server comes back to where it was
+    url = machine.start("registry", "serve", "--port", port)
 
     def start_nodes(*names: str) -> None:
         for name in names:
@@ -183,7 +194,7 @@ def test_a_network_from_its_founding_to_its_audit(machine: Machine, tmp_path: Pa
         # The sequencer dies too, without warning, and nothing acknowledged is lost.
         machine.stop("registry", signal.SIGKILL)
         assert not machine.json("status")["sequencer"]["answers"]  # the nodes say so
-        machine.start("registry", "serve", "--port", url.rpartition(":")[2])
+        machine.start("registry", "serve", "--port", port)
         start_nodes("tax", "transport")
         machine.until(lambda s: s["main"]["current"] and not s["alarms"])
         assert client.cosigned().size > held
