@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 
 import pytest
 from textual.command import CommandList, CommandPalette
@@ -11,6 +13,7 @@ from textual.widgets import Input, TextArea
 from tests.wallet.conftest import Town
 from tests.wallet.tui_driver import running
 from wallet.tui.app import WalletApp
+from wallet.tui.screens.base import WalletScreen
 from wallet.tui.screens.consent import ConsentScreen
 from wallet.tui.screens.credentials import CredentialsScreen
 from wallet.tui.screens.detail import DetailScreen
@@ -18,6 +21,8 @@ from wallet.tui.screens.dialogs import Confirm, SaveAs
 from wallet.tui.screens.help import HelpScreen
 from wallet.tui.screens.history import HistoryScreen
 from wallet.tui.screens.source import SourceScreen
+from wallet.tui.screens.unlock import UnlockScreen
+from wallet.tui.widgets.countdown import Countdown
 from wallet.tui.widgets.ledger import Ledger
 from wallet.tui.widgets.topbar import Place
 from wallet.views import ReceiptState
@@ -44,7 +49,7 @@ async def test_who_looked_and_whether_it_is_on_record(town: Town) -> None:
         source = await driver.on(SourceScreen)
         source.query_one(TextArea).text = "no receipt at all"
         await driver.press("enter")
-        await driver.until(lambda: driver.notice)
+        await driver.until(lambda: driver.kind == "error")
         source.query_one(TextArea).text = receipt
         await driver.press("enter")
         await driver.says("Receipt kept")
@@ -102,8 +107,7 @@ async def test_a_credential_is_deleted_only_after_a_question(town: Town) -> None
     wallet = town.wallet()
     town.credential(wallet)
     async with running(town, wallet) as driver:
-        await driver.on(CredentialsScreen)
-        await driver.until(lambda: driver.app.focused is not None)
+        await driver.listed()
         await driver.press("enter")
         await driver.on(DetailScreen)
         await driver.press("delete")
@@ -211,9 +215,89 @@ async def test_a_defect_ends_the_app_without_telling_values(
             await driver.on(CredentialsScreen)
             monkeypatch.setattr(wallet, "history", broken)
             await driver.press("3")
-            await driver.pilot.pause(0.5)
+            await driver.until(lambda: driver.app.defect)
     assert app is not None
     assert app.defect is not None
     assert not app.is_open
     printed = capsys.readouterr()
     assert "王小明" not in printed.out + printed.err
+
+
+# What a slow thread meets when it comes back
+
+
+@pytest.mark.parametrize("above", ["nothing", "a credential", "a form"])
+async def test_the_wallet_is_locked_from_wherever_its_owner_is(above: str, town: Town) -> None:
+    """The list beneath must not be read once more from a wallet that is closed."""
+    wallet = town.wallet()
+    town.credential(wallet)
+    async with running(town, wallet) as driver:
+        await driver.listed()
+        if above == "a credential":
+            await driver.press("enter")
+            await driver.on(DetailScreen)
+        elif above == "a form":
+            await driver.press("r")
+            await driver.on(SourceScreen)
+        await driver.press("ctrl+l")
+        await driver.on(UnlockScreen)
+        assert not driver.app.is_open
+
+
+async def test_the_wallet_is_locked_while_the_list_is_read(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = town.wallet()
+    town.credential(wallet)
+    async with running(town, wallet) as driver:
+        await driver.listed()
+        read, begun, go_on = wallet.history, threading.Event(), threading.Event()
+
+        def slow() -> object:
+            begun.set()
+            assert go_on.wait(30)
+            return read()
+
+        monkeypatch.setattr(wallet, "history", slow)
+        await driver.press("3")
+        await driver.until(begun.is_set)
+        await driver.press("ctrl+l")
+        await driver.on(UnlockScreen)
+        go_on.set()
+        await driver.pilot.pause(0.1)
+
+
+@pytest.mark.parametrize(
+    ("key", "reading"), [("1", "credentials"), ("2", "audit"), ("3", "history")]
+)
+async def test_the_language_changes_while_the_list_is_read(
+    key: str, reading: str, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A screen that is composed anew has no widgets for a moment."""
+    wallet = town.wallet()
+    town.credential(wallet)
+    read, begun, go_on = getattr(wallet, reading), threading.Event(), threading.Event()
+
+    def slow() -> object:
+        begun.set()
+        assert go_on.wait(30)
+        return read()
+
+    genuine = WalletScreen.recompose
+
+    async def in_two_steps(screen: WalletScreen) -> None:
+        await screen.query_children("*").exclude(".-textual-system").remove()
+        go_on.set()
+        screen.post_message(Countdown.Ended())
+        await asyncio.sleep(0.2)
+        await genuine(screen)
+
+    async with running(town, wallet) as driver:
+        await driver.listed()
+        monkeypatch.setattr(wallet, reading, slow)
+        monkeypatch.setattr(WalletScreen, "recompose", in_two_steps)
+        await driver.press(key)
+        await driver.until(begun.is_set)
+        await driver.press("f2")
+        await driver.until(lambda: "English" in driver.keys)
+        assert go_on.is_set()

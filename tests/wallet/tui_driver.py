@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Footer, Static, TextArea
+from textual.widgets import OptionList, Static, TextArea
 from textual.widgets._footer import FooterKey
 
 from credentials.exchange import PresentationRequest
@@ -19,9 +19,9 @@ from credentials.query import DcqlQuery
 from tests.wallet.conftest import Town
 from wallet.service import Wallet
 from wallet.tui.app import WalletApp
-from wallet.tui.screens.base import Spoken
 from wallet.tui.screens.credentials import CredentialsScreen
 from wallet.tui.screens.source import SourceScreen
+from wallet.tui.widgets.notice import Notice
 
 NAME = "/credentialSubject/name"
 NUMBER = "/credentialSubject/citizenNumber"
@@ -58,6 +58,18 @@ class Driver:
         assert isinstance(screen, kind)
         return screen
 
+    async def listed(self) -> CredentialsScreen:
+        """Wait until a credential, not only an application, can be chosen from the list."""
+        screen = await self.on(CredentialsScreen)
+        options = screen.query_one(OptionList)
+
+        def chosen() -> bool:
+            option = options.highlighted_option
+            return option is not None and (option.id or "").startswith("credential-")
+
+        await self.until(lambda: chosen() and self.app.focused is options)
+        return screen
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
@@ -66,15 +78,24 @@ class Driver:
         await self.pilot.pause(0.05)
         await self.until(lambda: not getattr(self.app.screen, "busy", False))
 
+    async def still(self) -> None:
+        """Wait until the picture no longer changes."""
+        seen: list[str] = []
+
+        def unchanged() -> bool:
+            seen.append(self.app.export_screenshot())
+            return len(set(seen[-5:])) == 1 and len(seen) >= 5
+
+        await self.pilot.wait_for_scheduled_animations()
+        await self.until(unchanged)
+
     @property
     def notice(self) -> str:
-        screen = self.app.screen
-        return screen.notice.message if isinstance(screen, Spoken) else ""
+        return "".join(notice.message for notice in self.app.screen.query(Notice))
 
     @property
     def kind(self) -> str:
-        screen = self.app.screen
-        return screen.notice.kind if isinstance(screen, Spoken) else ""
+        return "".join(notice.kind for notice in self.app.screen.query(Notice))
 
     async def says(self, text: str) -> None:
         await self.until(lambda: text in self.notice)
@@ -84,7 +105,7 @@ class Driver:
 
     @property
     def keys(self) -> list[str]:
-        return [key.description for key in self.app.screen.query_one(Footer).query(FooterKey)]
+        return [key.description for key in self.app.screen.query(FooterKey)]
 
     async def open_source(self, key: str, text: str) -> None:
         """From the list: paste `text` into the screen behind `key`."""

@@ -68,10 +68,15 @@ class AuditScreen(WalletScreen):
     async def _load(self) -> None:
         import asyncio
 
+        if not await self.stands():
+            return
         try:
             found = await asyncio.to_thread(self.home.wallet.audit)
         except ZhenglianError as error:
-            self.complain(error)
+            if await self.stands():
+                self.complain(error)
+            return
+        if not await self.stands():
             return
         words = self.texts
         self.entries = {str(entry.history_id): entry for entry in found}

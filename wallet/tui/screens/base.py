@@ -2,21 +2,23 @@
 
 A screen's texts are made when it is composed; `reword` composes it again in another language and
 puts back what was typed. `background` runs a step of the wallet in a thread and says meanwhile
-what it is doing. An error of the wallet is a sentence on the screen; any other exception is a
-defect and ends the app (see `WalletApp`), because nobody can know what it left undone.
+what it is doing; whoever comes back from a thread asks `stands` before touching a widget. An error
+of the wallet is a sentence on the screen; any other exception is a defect and ends the app (see
+`WalletApp`), because nobody can know what it left undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
+from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Checkbox, Footer, Input, Select, TextArea
 
@@ -43,6 +45,12 @@ class Spoken(Screen[R]):
     """Texts, bindings and background steps in the reader's language."""
 
     busy = False
+
+    def __init__(
+        self, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name, id, classes)
+        self._composing = asyncio.Lock()
 
     @property
     def home(self) -> WalletApp:
@@ -92,22 +100,41 @@ class Spoken(Screen[R]):
         """Put into the widgets what depends on the wallet; called again after `reword`."""
 
     async def reword(self) -> None:
-        """Compose anew in the app's language, keeping what was typed and where the focus is."""
-        kept = [
-            (widget.id, value)
-            for widget in self.query("Input, TextArea, Select, Checkbox").results()
-            if widget.id and (value := _typed(widget)) is not None
-        ]
-        focus = self.focused.id if self.focused is not None else None
-        await self.recompose()
-        for name, value in kept:
-            for widget in self.query(f"#{name}").results():
-                _retype(widget, value)
-        if focus is not None:
-            for widget in self.query(f"#{focus}").results():
-                widget.focus()
-        self.fill()
-        self.refresh_bindings()
+        """Compose anew in the app's language, keeping what was typed and where the focus is.
+
+        For a moment the screen has no widgets. Its messages wait meanwhile, and so does, in
+        `stands`, what comes back from a thread; keys wait because the app itself calls this.
+        """
+        async with self._composing:
+            kept = [
+                (widget.id, value)
+                for widget in self.query("Input, TextArea, Select, Checkbox").results()
+                if widget.id and (value := _typed(widget)) is not None
+            ]
+            focus = self.focused.id if self.focused is not None else None
+            await self.recompose()
+            for name, value in kept:
+                for widget in self.query(f"#{name}").results():
+                    _retype(widget, value)
+            if focus is not None:
+                for widget in self.query(f"#{focus}").results():
+                    widget.focus()
+            self.fill()
+            self.refresh_bindings()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the screen is on the stack still; when it is not, the wallet may be closed."""
+        return self in self.app.screen_stack
+
+    async def stands(self) -> bool:
+        """Whether the screen is shown still; when it is, all its widgets are there."""
+        async with self._composing:
+            return self.is_shown
+
+    async def _dispatch_message(self, message: Message) -> None:
+        await self.stands()
+        await super()._dispatch_message(message)
 
     def action_back(self) -> None:
         self.dismiss()
@@ -129,25 +156,22 @@ class Spoken(Screen[R]):
             with suppress(RuntimeError):  # the app was closed meanwhile; nobody is left to tell
                 loop.call_soon_threadsafe(self._tell, message, context=context)
 
-        with self._working(text):
-            return await asyncio.to_thread(step, say)
-
-    def _tell(self, message: str) -> None:
-        if self.busy and self.is_attached:
-            self.notice.busy(message)
-
-    @contextmanager
-    def _working(self, text: str) -> Iterator[None]:
         self.busy = True
-        self.notice.busy(text)
-        self.refresh_bindings()
         try:
-            yield
+            if await self.stands():
+                self.notice.busy(text)
+                self.refresh_bindings()
+            return await asyncio.to_thread(step, say)
         finally:
+            is_shown = await self.stands()
             self.busy = False
-            if self.is_attached:
+            if is_shown:
                 self.notice.clear()
                 self.refresh_bindings()
+
+    def _tell(self, message: str) -> None:
+        if self.busy and self.is_shown and not self._composing.locked():
+            self.notice.busy(message)
 
     def complain(self, error: ZhenglianError) -> None:
         """Say what happened and what to do; it stays until the next step."""
@@ -171,7 +195,7 @@ class WalletScreen(Spoken[None]):
             if self.home.is_open
             else []
         )
-        yield TopBar(words(_("Zhenglian wallet")), places, self.PLACE, self._knowledge())
+        yield TopBar(words(_("Zhenglian wallet")), places, self.PLACE, self.knowledge())
         yield from self.content()
         yield Notice()
         yield Footer(compact=True)
@@ -180,7 +204,7 @@ class WalletScreen(Spoken[None]):
         """The screen's own widgets."""
         yield from ()
 
-    def _knowledge(self) -> str:
+    def knowledge(self) -> str:
         if not self.home.is_open:
             return ""
         as_of = self.home.trust_as_of

@@ -18,6 +18,7 @@ from schemas.texts import Texts
 from wallet.tui.screens.base import WalletScreen
 from wallet.tui.theme import Paint
 from wallet.tui.widgets.facts import claims, facts
+from wallet.tui.widgets.topbar import TopBar
 from wallet.tui.wording import day, moment
 from wallet.views import ApplicationView, CredentialState, CredentialView
 from wallet.words import mark as _
@@ -92,13 +93,18 @@ class CredentialsScreen(WalletScreen):
     async def _load(self) -> None:
         import asyncio
 
+        if not await self.stands():
+            return  # left, perhaps by locking the wallet
         wallet = self.home.wallet
         try:
             found, sent = await asyncio.to_thread(
                 lambda: (wallet.credentials(), wallet.applications())
             )
         except ZhenglianError as error:
-            self.complain(error)
+            if await self.stands():
+                self.complain(error)
+            return
+        if not await self.stands():
             return
         self._credentials = {view.id: view for view in found}
         self._applications = {view.id: view for view in sent if view.state not in SETTLED}
@@ -181,7 +187,10 @@ class CredentialsScreen(WalletScreen):
         try:
             offer = await asyncio.to_thread(self.home.wallet.inspect_offer, text)
         except ZhenglianError as error:
-            self.complain(error)
+            if await self.stands():
+                self.complain(error)
+            return
+        if not await self.stands():
             return
         self.app.push_screen(OfferScreen(text, offer))
 
@@ -215,7 +224,8 @@ class CredentialsScreen(WalletScreen):
             self.complain(error)
             return
         app.trust_as_of = report.trust_as_of
-        await self.reword()
+        self.query_one(TopBar).know(self.knowledge())
+        self.fill()
         if report.problems:
             self.notice.caution("\n".join(report.problems))
         elif report.changed:

@@ -60,10 +60,15 @@ class HistoryScreen(WalletScreen):
     async def _load(self) -> None:
         import asyncio
 
+        if not await self.stands():
+            return
         try:
             found = await asyncio.to_thread(self.home.wallet.history)
         except ZhenglianError as error:
-            self.complain(error)
+            if await self.stands():
+                self.complain(error)
+            return
+        if not await self.stands():
             return
         words, paint = self.texts, self.paint
         self.entries = {str(entry.id): entry for entry in found}

@@ -47,3 +47,8 @@ class TopBar(Horizontal):
         for number, (name, title) in enumerate(self._places, 1):
             yield Place(name, number, title, current=name == self._current)
         yield Static(Content(self._knowledge), id="knowledge")
+
+    def know(self, knowledge: str) -> None:
+        """Say another freshness."""
+        self._knowledge = knowledge
+        self.query_one("#knowledge", Static).update(Content(knowledge))
