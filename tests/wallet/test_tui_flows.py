@@ -282,7 +282,7 @@ async def test_one_of_two_credentials_is_chosen(town: Town) -> None:
         choice = screen.query_one("#candidate", Select)
         other = first if choice.value == second else second
         choice.value = other
-        await driver.pilot.pause()
+        await driver.until(lambda: screen._chosen == other)
         await driver.press("s")
         presented = await driver.on(PresentationScreen)
         assert presented.ready is not None

@@ -15,7 +15,6 @@ from tests.wallet.tui_driver import NAME, NUMBER, Driver, desk_request
 from wallet.tui.app import WalletApp
 from wallet.tui.screens.audit import AuditScreen
 from wallet.tui.screens.consent import ConsentScreen
-from wallet.tui.screens.credentials import CredentialsScreen
 from wallet.tui.screens.detail import DetailScreen
 from wallet.tui.screens.help import HelpScreen
 from wallet.tui.screens.history import HistoryScreen
@@ -35,8 +34,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def the_list(driver: Driver, town: Town) -> None:
-    await driver.on(CredentialsScreen)
-    await driver.until(lambda: driver.app.focused is not None)
+    await driver.listed()
 
 
 async def detail(driver: Driver, town: Town) -> None:
@@ -126,6 +124,6 @@ def test_screen(
         await step(driver, town)
         await driver.idle()
         await driver.until(lambda: isinstance(app.screen, ModalScreen) or driver.keys)
-        await pilot.pause(0.2)
+        await driver.still()
 
     assert snap_compare(app, terminal_size=size, run_before=before)
