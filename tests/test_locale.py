@@ -155,10 +155,10 @@ def test_words_of_another_process_are_recognized(english: str, chinese: str) -> 
 
 
 def test_hostile_words_cost_little_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for words in ("a: " * 5000, " of , by : " * 400, "more than " * 600 + "bytes", "\n" * 3000):
         assert translate(words, CHINESE)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_an_error_within_an_error_is_said_in_one_language() -> None:

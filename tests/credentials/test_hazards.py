@@ -177,11 +177,11 @@ def clique(size: int) -> list[Quad]:
 
 @pytest.mark.parametrize("size", [5, 6, 7, 8, 12, 40])
 def test_poison_is_refused_quickly(size: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(GraphPoisoned):
         canonical_labels(clique(size), size, DEFAULT_LIMITS.canonicalization_work)
     # The benchmark holds this against 10 ms; here only an hour-long run must not pass.
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_poison_in_a_document() -> None:

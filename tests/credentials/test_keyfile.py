@@ -101,10 +101,10 @@ def test_the_cost_is_authenticated() -> None:
 def test_absurd_costs_are_refused_at_once(cost: dict[str, Any]) -> None:
     opened = json.loads(SEALED)
     opened["argon2id"].update(cost)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(KeyfileMalformed):
         unseal(json.dumps(opened).encode(), PASSPHRASE)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

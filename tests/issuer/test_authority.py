@@ -247,10 +247,11 @@ def test_an_answer_by_another_key_is_not_trusted(running: Running) -> None:
 
 
 def test_nobody_there_is_unreachable(running: Running) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"https://127.0.0.1:{taken.getsockname()[1]}"
-    with running.client(url=url) as client, pytest.raises(AuthorityUnreachable):
-        client.check(running.people[0])
+    with socket.socket() as reserved:  # and not listening, so that nobody else is there, either
+        reserved.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{reserved.getsockname()[1]}"
+        with running.client(url=url) as client, pytest.raises(AuthorityUnreachable):
+            client.check(running.people[0])
 
 
 def test_a_silent_server_is_unreachable_in_time(running: Running) -> None:
