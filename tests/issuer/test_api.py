@@ -35,7 +35,7 @@ from issuer.service import Issuer
 from issuer.settings import AUTHORITY_CLIENT_FILE, AuthoritySettings, Settings
 from issuer.times import system_clock
 from registry.ledger.genesis import Genesis
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 GRANT = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 
@@ -67,7 +67,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
 
         thread = threading.Thread(target=server.run, args=(announce,))
         thread.start()
-        assert told.wait(10)
+        assert told.wait(PATIENCE_S)
         yield People(
             url=listening[0],
             certificate=(home / CERTIFICATE_FILE).read_bytes(),
@@ -85,7 +85,7 @@ class Served:
 
     def __init__(self, issuer: Issuer, home: Path, url: str) -> None:
         self.issuer, self.home, self.url = issuer, home, url
-        self.http = httpx.Client(trust_env=False, timeout=10)
+        self.http = httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
     def get(self, path: str) -> httpx.Response:
         return self.http.get(self.url + path)

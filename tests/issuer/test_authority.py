@@ -52,6 +52,7 @@ from issuer.authority.messages import (
 )
 from issuer.authority.server import AuthorityServer
 from schemas.digests import digest_multibase
+from tests.waiting import PATIENCE_S
 
 PASSPHRASE = "correct horse battery staple"
 ISSUER = "did:web:data.hangzhou.example"
@@ -91,13 +92,13 @@ class Running:
                 target=self._server.run, args=(lambda _url: ready.set(),)
             )
             self._thread.start()
-            assert ready.wait(10)
+            assert ready.wait(PATIENCE_S)
         return self._server.url
 
     def close(self) -> None:
         if self._server is not None and self._thread is not None:
             self._server.stop()
-            self._thread.join(10)
+            self._thread.join(PATIENCE_S)
             assert not self._thread.is_alive()
         self._opened.close()
 
@@ -134,7 +135,7 @@ class Running:
 
     def post(self, body: str | bytes, **headers: str) -> httpx.Response:
         context = ssl.create_default_context(cafile=self.home / authority_home.CERTIFICATE_FILE)
-        with httpx.Client(verify=context, trust_env=False) as http:
+        with httpx.Client(verify=context, trust_env=False, timeout=PATIENCE_S) as http:
             return http.post(
                 self.url + "/verify",
                 content=body,
@@ -428,7 +429,9 @@ def test_http_refuses_what_is_no_question(running: Running) -> None:
     )
     assert running.post(answer_as_question).status_code == 400
     context = ssl.create_default_context(cafile=running.home / "certificate.pem")
-    with httpx.Client(base_url=running.url, verify=context, trust_env=False) as http:
+    with httpx.Client(
+        base_url=running.url, verify=context, trust_env=False, timeout=PATIENCE_S
+    ) as http:
         assert http.get("/verify").status_code == 405
         assert http.get("/openapi.json").status_code == 404
         assert http.get("/docs").status_code == 404

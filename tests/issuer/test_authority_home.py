@@ -31,6 +31,7 @@ from issuer.authority.errors import (
 )
 from issuer.authority.ledger import Ledger
 from issuer.authority.server import AuthorityServer
+from tests.waiting import PATIENCE_S
 
 PASSPHRASE = "correct horse battery staple"
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -178,7 +179,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -205,7 +206,7 @@ def serving(environment: dict[str, str], home: Path) -> Iterator[tuple[str, subp
     finally:
         if server.poll() is None:
             server.kill()
-        server.communicate(timeout=10)
+        server.communicate(timeout=PATIENCE_S)
 
 
 def test_init_makes_an_authority_and_says_what_to_pin(
@@ -298,7 +299,7 @@ def test_a_served_authority_answers_an_issuer_that_comes_later(
         {"issuer": ISSUER, "outcome": "pass", "count": 1},
     ]
     server.send_signal(signal.SIGTERM)
-    output, errors = server.communicate(timeout=10)
+    output, errors = server.communicate(timeout=PATIENCE_S)
     for secret in (*person.values(), "无此人"):
         if len(secret) > 4:
             assert secret not in output + errors
@@ -307,5 +308,5 @@ def test_a_served_authority_answers_an_issuer_that_comes_later(
 def test_an_interrupted_server_ends_itself(serving: tuple[str, subprocess.Popen[str]]) -> None:
     _, server = serving
     server.send_signal(signal.SIGINT)
-    server.communicate(timeout=10)
+    server.communicate(timeout=PATIENCE_S)
     assert server.returncode is not None

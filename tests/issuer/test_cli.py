@@ -26,6 +26,7 @@ from issuer.authority.server import AuthorityServer
 from issuer.keyring import Keyring
 from registry.ledger.genesis import Genesis
 from schemas.backoff import FAILURES_FILE
+from tests.waiting import PATIENCE_S
 from zhenglian.cli import run
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def authority_url(zl: Command, tmp_path: Path) -> Iterator[str]:
 
         thread = threading.Thread(target=server.run, args=(announce,))
         thread.start()
-        assert told.wait(10)
+        assert told.wait(PATIENCE_S)
         yield listening[0]
         server.stop()
         thread.join(10)
@@ -289,14 +290,19 @@ def test_one_server_and_commands_beside_it(
 ) -> None:
     init()
     with serving("--port", "0") as (first, told):
-        answer = httpx.get(told["listening"] + "/health", trust_env=False)
+        answer = httpx.get(told["listening"] + "/health", trust_env=False, timeout=PATIENCE_S)
         assert answer.status_code == 200
         with serving("--port", "0") as (second, nothing):
-            assert second.wait(20) == 4
+            assert second.wait(PATIENCE_S) == 4
             assert nothing["error"]["code"] == "ZL-ISSUER-STORE-LOCKED"
         # Commands work beside the server, and the server sees what they did.
         assert zl("issuer", "publish", "--json")[0] == 0
-        assert httpx.get(told["listening"] + "/status/1", trust_env=False).status_code == 200
+        assert (
+            httpx.get(
+                told["listening"] + "/status/1", trust_env=False, timeout=PATIENCE_S
+            ).status_code
+            == 200
+        )
         key = PrivateKey.generate("P-256")
         application = sign_compact(
             {
@@ -310,13 +316,16 @@ def test_one_server_and_commands_beside_it(
             extra_header={"jwk": key.public_key.jwk()},
         )
         answer = httpx.post(
-            told["listening"] + "/applications", content=application, trust_env=False
+            told["listening"] + "/applications",
+            content=application,
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
         assert answer.status_code == 202
         _, rows = zl("issuer", "list", "--applications", "--json")
         assert [row["state"] for row in rows] == ["waiting"]
         first.send_signal(signal.SIGTERM)
-        out, err = first.communicate(timeout=20)
+        out, err = first.communicate(timeout=PATIENCE_S)
         assert first.returncode == 0, err
     lines = [json.loads(line) for line in err.splitlines()]
     assert any(line["event"] == "request" for line in lines)
@@ -342,7 +351,9 @@ def test_a_server_over_tls(zl: Command, init: Command, tmp_path: Path) -> None:
         assert told["listening"].startswith("https://127.0.0.1:")
 
         trusted = ssl.create_default_context(cafile=certificate)
-        answer = httpx.get(told["listening"] + "/health", verify=trusted, trust_env=False)
+        answer = httpx.get(
+            told["listening"] + "/health", verify=trusted, trust_env=False, timeout=PATIENCE_S
+        )
         assert answer.status_code == 200
         process.terminate()
         assert process.wait(20) == 0

@@ -283,7 +283,10 @@ _JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+)
 @given(request_=_JSON)
 def test_no_request_does_anything_but_be_refused_by_name(granted: Any, request_: object) -> None:
     issuer, token = granted

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from tests.wallet.conftest import PASSPHRASE, Town
 
 TMUX = shutil.which("tmux")
@@ -24,7 +25,7 @@ class Terminal:
     """One window of a tmux server of its own."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
-        self._socket = str(folder / "tmux")
+        self._folder = folder
         words = [f"{name}={value}" for name, value in environ.items()]
         command = shlex.join(["env", *words, sys.executable, "-m", "zhenglian", "wallet"])
         self.tmux(
@@ -44,11 +45,17 @@ class Terminal:
     def tmux(self, *words: str) -> str:
         assert TMUX is not None
         done = subprocess.run(
-            [TMUX, "-S", self._socket, "-u", *words], check=False, capture_output=True, text=True
+            # By a name in its folder: the path of a socket must not be longer than 107 bytes.
+            [TMUX, "-S", "tmux", "-u", *words],
+            cwd=self._folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         return done.stdout
 
-    def until(self, text: str, seconds: float = 30) -> str:
+    def until(self, text: str, seconds: float = PATIENCE_S) -> str:
         end = time.monotonic() + seconds
         screen = ""
         while time.monotonic() < end:
@@ -58,7 +65,7 @@ class Terminal:
             time.sleep(0.05)
         raise AssertionError(f"{text!r} did not appear on:\n{screen}")
 
-    def gone(self, seconds: float = 20) -> bool:
+    def gone(self, seconds: float = PATIENCE_S) -> bool:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if not self.tmux("list-sessions"):

@@ -16,6 +16,7 @@ from textual.widgets._footer import FooterKey
 
 from credentials.exchange import PresentationRequest
 from credentials.query import DcqlQuery
+from tests.waiting import PATIENCE_S
 from tests.wallet.conftest import Town
 from wallet.service import Wallet
 from wallet.tui.app import WalletApp
@@ -36,7 +37,7 @@ class Driver:
         self.app = app
         self.pilot = pilot
 
-    async def until(self, what: Callable[[], object], seconds: float = 30) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = PATIENCE_S) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await self.pilot.pause(0.02)

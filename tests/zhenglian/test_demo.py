@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from credentials.qr import decode_qr_text, read_one
 from registry.trust import Genesis, TrustBundle
+from tests.waiting import until
 from wallet.service import Wallet
 
 pytestmark = pytest.mark.timeout(450)
@@ -164,7 +164,4 @@ def test_its_servers_end_even_when_it_is_killed(tmp_path: Path) -> None:
     assert len(_servers_of(folder)) >= 5
     demo.kill()
     demo.wait()
-    end = time.monotonic() + 30
-    while (left := _servers_of(folder)) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert left == []
+    until(lambda: _servers_of(folder), lambda left: not left)

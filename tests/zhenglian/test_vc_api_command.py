@@ -23,6 +23,7 @@ from credentials.proofs import (
 )
 from schemas.errors import ExitCode, ZhenglianError
 from schemas.names import CONTEXT_V2
+from tests.waiting import PATIENCE_S
 from tests.zhenglian.vc_api_client import (
     EXAMPLES,
     ROOT,
@@ -123,13 +124,13 @@ def test_the_command_serves_warns_and_ends_on_a_signal(tmp_path: Path) -> None:
     try:
         assert started.stdout is not None
         told = json.loads(started.stdout.readline())
-        index = httpx.get(told["url"], verify=False).json()  # noqa: S501 - self-signed
+        index = httpx.get(told["url"], verify=False, timeout=PATIENCE_S).json()  # noqa: S501 - self-signed
         assert index["issuers"] == told["issuers"]
         assert told["mode"] == index["mode"] == "proof-only"
         assert told["url"].startswith("https://127.0.0.1:")
     finally:
         started.send_signal(signal.SIGTERM)
-        _, words = started.communicate(timeout=20)
+        _, words = started.communicate(timeout=PATIENCE_S)
     assert started.returncode == ExitCode.DONE
     assert "PROOF-ONLY MODE" in words
     assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ import httpx
 
 from credentials.proofs import ALL_CRYPTOSUITES
 from schemas.names import CONTEXT_V2
+from tests.waiting import PATIENCE_S
 from zhenglian.vc_api.contexts import known_contexts
 from zhenglian.vc_api.keys import ENVELOPES, Party, addresses, fresh_parties
 from zhenglian.vc_api.server import Server
@@ -30,7 +31,7 @@ class Client:
     """One server and what it said of itself."""
 
     def __init__(self, server: Server) -> None:
-        self.http = httpx.Client(base_url=server.url, verify=False, timeout=20)  # noqa: S501 - self-signed
+        self.http = httpx.Client(base_url=server.url, verify=False, timeout=PATIENCE_S)  # noqa: S501 - self-signed
         self.index = self.http.get("/").json()
         self.issuers: dict[str, str] = self.index["issuers"]
 
@@ -74,14 +75,14 @@ def serving(
     ready = threading.Event()
     thread = threading.Thread(target=server.run, args=(ready.set,))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE_S)
     client = Client(server)
     try:
         yield client
     finally:
         client.http.close()  # the server waits for open connections
         server.stop()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
