@@ -122,7 +122,7 @@ def test_two_threads_cannot_answer_one_request(town: Town) -> None:
     start = threading.Barrier(4)
 
     def answer() -> None:
-        start.wait(10)
+        start.wait()
         try:
             results.append(wallet.answer(view, number))
         except ZhenglianError as error:
@@ -132,7 +132,7 @@ def test_two_threads_cannot_answer_one_request(town: Town) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert sum(isinstance(result, PresentationReady) for result in results) == 1
     assert sum(isinstance(result, RequestAnswered) for result in results) == 3
 
@@ -156,7 +156,7 @@ def test_reading_goes_on_while_another_thread_writes(town: Town) -> None:
     wallet.refresh()
     wallet.apply("https://issuer.example", town.citizen)
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert failures == []
 
 
@@ -173,5 +173,5 @@ def test_entries_of_many_threads_are_told_apart(town: Town) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert len(set(numbers)) == 200
