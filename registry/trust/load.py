@@ -185,8 +185,8 @@ def load_bundle(data: bytes, genesis: Genesis, *, now: datetime | None) -> Bundl
     files.check_empty()
     if checkpoint.time is None:  # a genesis always demands a quorum
         raise BundleForged(part=CHECKPOINT, reason="nobody cosigned it")
-    leaves = {index: entry.leaf_hash for index, entry in rules.items()}
-    return BundleParts(checkpoint, checkpoint.time, governance, leaves, sides, status)
+    recorded = {index: entry.leaf_hash for index, entry in rules.items()}
+    return BundleParts(checkpoint, checkpoint.time, governance, recorded, sides, status)
 
 
 def _checkpoint(note: bytes, genesis: Genesis, now: datetime | None) -> CosignedCheckpoint:
