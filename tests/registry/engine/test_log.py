@@ -748,3 +748,19 @@ def test_a_lost_checkpoint_file_is_written_again(folder: Path) -> None:
     flip(folder / TILES / "checkpoint")
     opened(folder).close()
     assert (folder / TILES / "checkpoint").read_bytes() == note
+
+
+def test_an_old_tile_comes_back_when_all_are_removed(folder: Path) -> None:
+    """At its start a log looks at the newest only, so what to do is removing them all."""
+    with Log.open(folder, signer=SIGNER) as log:
+        log.add([entry(index) for index in range(600)])
+        log.tick()
+    old = folder / TILES / Tile(0, 0).path
+    kept = old.read_bytes()
+    old.unlink()
+    with Log.open(folder, signer=SIGNER) as log, pytest.raises(TileMissing):
+        log.view.inclusion_proof(0, 600)
+    shutil.rmtree(folder / TILES / "tile")
+    with Log.open(folder, signer=SIGNER) as log:
+        assert old.read_bytes() == kept
+        assert len(log.view.inclusion_proof(0, 600)) == 10
