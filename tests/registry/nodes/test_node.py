@@ -248,7 +248,7 @@ def test_its_own_chain_is_no_log_of_others(liar: Liar, tmp_path: Path) -> None:
     stranger = NoteSigner.from_seed("log.example/stock", bytes(32))
     signer = NoteSigner.from_seed("witness.example/w", b"\x05" * 32, ED25519_COSIGNATURE)
     logs = {
-        liar.main_origin: liar.genesis.log_keys,
+        liar.main: liar.genesis.log_keys,
         stranger.key.name: (stranger.key,),
     }
     liar.node.close()

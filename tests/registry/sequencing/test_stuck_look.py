@@ -22,7 +22,9 @@ from registry.ledger.members import encode_time
 from registry.sequencing.duty import Duty
 from registry.sequencing.founding import found_network
 from registry.simulation.simulator import NODES, AsgiTransport, founding_keys, node_signer
+from registry.storage import size_of_note
 from registry.storage.places import Place, Places
+from registry.storage.tilefiles import TileFiles
 from registry.tlog.tiles import Tile
 from tests.waiting import until
 
@@ -83,7 +85,8 @@ class Sharing:
         return self.client.submit(origin, [entry], ISSUER_KEY, f"{ISSUER}#key-1").indices[0]
 
     def edge(self, chain: str, size: int) -> Path:
-        """The file of the first tile of a chain that has `size` entries."""
+        """The file of the first tile of a chain that has come to `size` entries."""
+        until(lambda: size_of_note(TileFiles(self.tiles / chain).read_checkpoint() or b"") == size)
         return self.tiles / chain / Tile(0, 0, size).path
 
     def close(self) -> None:
@@ -123,7 +126,7 @@ def test_it_takes_the_duty_though_it_cannot_look(
             sharing.govern(accreditation(sharing.genesis))
             assert sharing.anchor() == 0
             lost = sharing.edge("identity", 2)
-            until(lost.exists)
+            assert lost.exists()
             # `two` has not looked at this chain yet.
             lost.unlink()
             sharing.start("two", two)
@@ -143,7 +146,7 @@ def test_it_starts_though_tiles_are_lost(sharing: Sharing, chain: str) -> None:
         until(lambda: one.on_duty)
         sharing.govern(accreditation(sharing.genesis))
         assert sharing.anchor() == 0
-        until(sharing.edge("identity", 2).exists)
+        assert sharing.edge("identity", 2).exists()
     lost = list((sharing.tiles / chain / "tile").rglob("*.p/*"))
     assert lost
     for path in lost:
