@@ -32,6 +32,7 @@ from registry.errors import (
 )
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import encode_time
+from registry.limits import MAX_NOTE_SIGNATURES
 from registry.storage import size_of_note
 from registry.tlog.checkpoint import SignedCheckpoint, open_checkpoint
 from registry.tlog.note import Note, NoteSignature, VerifierKey
@@ -77,6 +78,12 @@ def _parties(policy: Policy | None) -> dict[str, tuple[str, tuple[VerifierKey, .
             first, keys = found.get(url, (name, ()))
             found[url] = (first, (*keys, key))
     return found
+
+
+def _with(note: Note, lines: Sequence[NoteSignature]) -> Note:
+    """`note` and as many `lines`, in order, as readers take in one note: log and nodes go first."""
+    whole = note.with_signatures(lines)
+    return Note(whole.text, whole.signatures[:MAX_NOTE_SIGNATURES])
 
 
 class Outside:
@@ -233,7 +240,7 @@ class Outside:
         with self._side_lock:  # two who answer at once must not lose each other's lines
             note = self._published(origin)
             if note is not None and size_of_note(note) == signed.size:
-                self._publish_side(origin, Note.parse(note).with_signatures(lines))
+                self._publish_side(origin, _with(Note.parse(note), lines))
 
     def _push(self, mirror: _Party) -> None:
         for origin, view in self._views.items():
@@ -276,7 +283,7 @@ class Outside:
             if signed.size < self._size:
                 return note if self._wants_none() else None
             self._held = (signed, note)
-            whole = note.with_signatures(self._lines if signed.size == self._size else ())
+            whole = _with(note, self._lines if signed.size == self._size else ())
         policy = self._policies.witnesses
         if policy is None or policy.quorum == NONE:
             return whole

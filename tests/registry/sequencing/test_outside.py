@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from registry.ledger.entries import anchor_entry
+from registry.limits import MAX_NOTE_SIGNATURES
 from registry.sequencing.outside import OutsidePolicies
 from registry.simulation.simulator import Consortium
 from registry.tlog.checkpoint import open_checkpoint
@@ -200,3 +201,47 @@ def test_a_witness_that_lies_is_not_attached(world: World) -> None:
     sequencer = world.chain.sequencer
     until(lambda: sequencer.status()["outside"][0]["error"] is not None)
     assert world.lines(M) == 0
+
+
+def test_more_witnesses_than_a_note_has_room_for(tmp_path: Path) -> None:
+    # tlog-policy asks for 32 witnesses at least, and each may have two keys.
+    world = World(tmp_path)
+    stores = []
+    try:
+        chain = world.chain
+        lines = []
+        for number, host in enumerate(("one.invalid", "two.invalid")):
+            signers = [
+                NoteSigner.from_seed(
+                    f"{host}/{i}", bytes([9 + number, i]) * 16, ED25519_COSIGNATURE
+                )
+                for i in range(32)
+            ]
+            stores.append(WitnessStore(tmp_path / f"{host}.sqlite"))
+            logs = {chain.genesis.origin: chain.genesis.log_keys}
+            for side in chain.sequencer.chains.governance.chains.values():
+                logs[side.origin] = side.log_keys
+            app = FastAPI()
+            add_witness_routes(app, Witness(stores[-1], signers, logs))
+            chain.transport.apps[host] = app
+            lines += [
+                f"witness {signer.key.name} {signer.key.encode()} http://{host}"
+                for signer in signers
+            ]
+        world.ask(policy(*lines), None)
+        issuer = chain.add_issuer()
+        main, side = chain.genesis.origin, chain.genesis.identity_origin
+        chain.client.submit(side, [anchor_entry(issuer.did, bytes(32))], issuer.key, issuer.key_url)
+        for origin in (main, side):
+
+            def full(origin: str = origin) -> bool:
+                chain.settle()
+                return len(Note.parse(world.published(origin)).signatures) == MAX_NOTE_SIGNATURES
+
+            until(full)
+        chain.genesis.policy.check(world.published())  # who counts is there
+        assert chain.client.cosigned().size == chain.sequencer.chains.main.view.size
+    finally:
+        world.close()
+        for store in stores:
+            store.close()
