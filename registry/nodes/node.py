@@ -164,9 +164,9 @@ class Node:
             answer = Answer.text(503, f"{error.code}: {error}")
         if answer.status == 200:
             self._latest_error = ""
-        elif answer.status in (422, 503):  # any stranger can get the others
+        elif answer.status == 503:  # of refusals, `refuse` tells those that a log is to blame for
             self._latest_error = answer.body.decode(errors="replace").strip()
-            log.warning("node %s refuses (%d): %s", self.name, answer.status, self._latest_error)
+            log.warning("node %s cannot tell now: %s", self.name, self._latest_error)
         return answer
 
     def _other(self, body: bytes) -> Witness | None:
@@ -216,6 +216,8 @@ class Node:
         """Keep a refusal, with the leaves at fault."""
         fault, self._fault = self._fault, None
         code = reason.partition(":")[0]
+        self._latest_error = reason
+        log.warning("node %s refuses: %s", self.name, reason)
         place: dict[str, Any] = {}
         if isinstance(fault, ChainInvalid):
             place = {

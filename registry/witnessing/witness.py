@@ -263,8 +263,10 @@ class Witness:
             reason = f"{error.code}: {error}"
             if error.exit_code is ExitCode.ENVIRONMENT:
                 return Answer.text(503, reason)
-            self._keep(origin, reason, _by_log(request.note, note))
-            log.warning("%s: refused: %s", origin, reason)
+            # What is cosigned already is no evidence, whatever proof a stranger sends with it.
+            if not latest.note or split_head(note.text)[1:3] != (latest.size, latest.root):
+                self._keep(origin, reason, _by_log(request.note, note))
+                log.warning("%s: refused: %s", origin, reason)
             return Answer.text(422, reason)
         return self._cosign(latest, signed)
 

@@ -242,6 +242,16 @@ def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
     assert liar.node.checkpoint("00" * 32).status == 404
 
 
+def test_a_stranger_raises_no_alarm_about_an_honest_log(liar: Liar) -> None:
+    assert liar.ask(0).status == 200
+    size = len(liar.main)
+    body = b"old %d\n" % size + HASH_LINE + b"\n" + liar.note()
+    assert liar.node.add_checkpoint(body).status == 422
+    assert liar.node.refusals() == []
+    assert liar.node.status()["error"] is None
+    assert liar.node.status()["alarms"] == []
+
+
 def test_its_own_chain_is_no_log_of_others(liar: Liar, tmp_path: Path) -> None:
     # Whoever configures it as such must not make the node cosign without looking at entries.
     store = WitnessStore(tmp_path / "others.sqlite")
