@@ -24,6 +24,7 @@ import httpx
 from registry.errors import CosignatureMissing, NodeBusy, RegistryError, RegistryUnreachable
 from registry.ledger.genesis import Genesis
 from registry.ledger.members import encode_time
+from registry.limits import MAX_CLOCK_SKEW_S
 from registry.tlog import cosignature
 from registry.tlog.checkpoint import SignedCheckpoint
 from registry.tlog.lines import encode_hash, parse_decimal
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 _EXCHANGES: Final = 3  # first try, the right old size after a 409, and once more after a race
 _UNKNOWN: Final = 404
 _REFUSED: Final = 422
+_AHEAD: Final = "its time lies ahead of all others"
 MAX_NODE_ANSWER: Final = 128 * 1024  # 16 signature lines of nearly 5 kB each (signed-note)
 _RETRY_FIRST_S: Final = 0.05
 _RETRY_MAX_S: Final = 2.0  # a node that came back is asked again within this
@@ -221,7 +223,18 @@ class Cosigning:
 
     def _complete(self, signed: SignedCheckpoint) -> bool:
         with self._lock:
-            return signed.size == self._size and len(self._lines) >= self._genesis.quorum
+            return signed.size == self._size and len(self._counted()) >= self._genesis.quorum
+
+    def _counted(self) -> set[str]:
+        """The nodes whose lines readers will count, who ask for a time that is not far ahead.
+
+        Of this clock, or of what another node says besides: so neither a wrong clock here nor one
+        node's lie makes a quorum that is none, or keeps one from being seen.
+        """
+        times = {name: min(map(_time, lines)) for name, lines in self._lines.items()}
+        known = sorted((int(self._now().timestamp()), *times.values()))
+        limit = known[-2] + MAX_CLOCK_SKEW_S
+        return {name for name, moment in times.items() if moment <= limit}
 
     def _ask(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> None:
         before = node.error
@@ -248,7 +261,14 @@ class Cosigning:
             if signed.size != self._size:
                 return  # the round went on without it
             self._lines[node.name] = lines
-            if len(self._lines) >= self._genesis.quorum:
+            counted = self._counted()
+            for name in self._lines:
+                other = self.nodes[name]
+                if name not in counted:
+                    other.error = _AHEAD
+                elif other.error == _AHEAD:
+                    other.error = None
+            if len(counted) >= self._genesis.quorum:
                 added = (line for lines in self._lines.values() for line in lines)
                 whole = Note.parse(signed.data).with_signatures(added)
                 self._publish(signed, whole)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from credentials.dids import key_url
 from registry.errors import CosignatureMissing, NodeBusy
 from registry.simulation.adversaries import DishonestNode
 from registry.simulation.simulator import Consortium
@@ -20,6 +22,7 @@ from registry.tlog.note import (
 )
 from registry.tlog.policy import Policy
 from registry.witnessing.cosigning import NodeState, exchange, lines_of
+from tests.registry.submissions import resource
 
 ORIGIN = "log.example/stock"
 LOG = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -148,6 +151,14 @@ def twice(signer: NoteSigner, text: str, moment: int) -> bytes:
     return body(signer.sign(text, moment), signer.sign(text, moment))
 
 
+def from_the_future(signer: NoteSigner, text: str, moment: int) -> bytes:
+    return body(signer.sign(text, moment + 3600))
+
+
+def from_the_end_of_time(signer: NoteSigner, text: str, moment: int) -> bytes:
+    return body(signer.sign(text, 2**63 - 1))
+
+
 class Trickster(DishonestNode):
     """A node whose answers are to spoil the checkpoints that bear them."""
 
@@ -161,7 +172,10 @@ class Trickster(DishonestNode):
         return self.trick(self._signer, Note.parse(note).text, int(self.chain.now.timestamp()))
 
 
-@pytest.mark.parametrize("trick", [another_text, without_and_with_a_time, twice])
+@pytest.mark.parametrize(
+    "trick",
+    [another_text, without_and_with_a_time, twice, from_the_future, from_the_end_of_time],
+)
 def test_one_dishonest_node_cannot_stop_the_chain(
     tmp_path: Path, trick: Callable[[NoteSigner, str, int], bytes]
 ) -> None:
@@ -176,3 +190,48 @@ def test_one_dishonest_node_cannot_stop_the_chain(
             assert cosigned.size == chain.sequencer.chains.main.view.size
             policy = chain.genesis.policy
             assert len(policy.check(cosigned.main.data).cosigners) >= chain.genesis.quorum
+
+
+@pytest.mark.parametrize("trick", [from_the_future, from_the_end_of_time])
+def test_a_quorum_that_readers_would_not_count_is_none(
+    tmp_path: Path, trick: Callable[[NoteSigner, str, int], bytes]
+) -> None:
+    with Consortium(tmp_path) as chain:
+        first, *_, last = chain.nodes
+        chain.add_issuer()
+        assert chain.settle()
+        before = chain.client.cosigned().size
+        Trickster(chain, first, trick)
+        chain.stop_node(last)
+        chain.client.submit(
+            chain.genesis.origin,
+            [resource()],
+            chain.keys.operator,
+            key_url(chain.keys.operator.public_key),
+        )
+        assert not chain.sequencer.step(patient=True)
+        status = chain.sequencer.status()
+        assert not status["main"]["current"]
+        errors = {node["name"]: node["error"] for node in status["nodes"]}
+        assert errors[first] is not None
+        assert any("quorum" in str(alarm) for alarm in status["alarms"])
+        assert chain.client.cosigned().size == before  # readers go on with what they can count
+        chain.start_node(last)
+        assert chain.sequencer.step(patient=True)
+        assert chain.client.cosigned().size == chain.sequencer.chains.main.view.size
+
+
+def test_a_wrong_clock_of_the_sequencer_keeps_no_quorum_from_being_seen(tmp_path: Path) -> None:
+    with Consortium(tmp_path) as chain:
+        chain.add_issuer()
+        late = chain.now - timedelta(hours=1)
+        chain.sequencer._cosigning._now = lambda: late
+        chain.client.submit(
+            chain.genesis.origin,
+            [resource()],
+            chain.keys.operator,
+            key_url(chain.keys.operator.public_key),
+        )
+        assert chain.sequencer.step(patient=True)
+        assert [node["error"] for node in chain.sequencer.status()["nodes"]] == [None] * 4
+        assert chain.client.cosigned().size == chain.sequencer.chains.main.view.size
