@@ -37,20 +37,17 @@ class Integrator:
         self._integrating = threading.Lock()
         self.view = LogView(store, files, edge)
 
-    def integrate(self, *, found: bool = False) -> Checkpoint:
+    def integrate(self) -> Checkpoint:
         """Write the tiles of the committed head durably and show it in `view`.
 
-        `found`: the record was there before this process; if it has no tiles at all, they are
-        written as `rebuild` does. Returns the head, unsigned.
-
-        Raises `StoreFull`, `StoreFailed`, `StoreCorrupt`; then `view` stays where it was, and the
-        next call tries again.
+        Returns the head, unsigned. Raises `StoreFull`, `StoreFailed`, `StoreCorrupt`; then
+        `view` stays where it was, and the next call tries again.
         """
         with self._integrating:
             head = self._head.confirmed()
             stack = self.view.edge()
             if head.size != stack.size:
-                self._advance(head, stack, earlier=found and not stack.size)
+                self._advance(head, stack)
             return Checkpoint(self._store.origin, head.size, head.root())
 
     def rebuild(self) -> Checkpoint:
@@ -64,13 +61,11 @@ class Integrator:
         with self._integrating:
             self._head.unwritten.clear()
             self._edge = Run(0, (), ())
-            self._advance(self._head.confirmed(), TileStack(), earlier=True, replace=True)
+            self._advance(self._head.confirmed(), TileStack(), replace=True)
             return self.view.checkpoint
 
-    def _advance(
-        self, head: Frontier, stack: TileStack, *, earlier: bool, replace: bool = False
-    ) -> None:
-        self._write(self._build(stack, head, earlier=earlier), replace)
+    def _advance(self, head: Frontier, stack: TileStack, *, replace: bool = False) -> None:
+        self._write(self._build(stack, head, earlier=replace), replace)
         if stack.root() != head.root():
             raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
         self._store.set_integrated(head.size)

@@ -73,7 +73,7 @@ class Log:
             raise StoreBehind(store=store.name, size=self._head.size, known=shown.size)
         try:
             self._integrator = Integrator(store, files, self._head, load_edge(store, files))
-            self._integrator.integrate(found=True)
+            self.integrate()
         except (TileMissing, TileCorrupt):
             self._integrator = Integrator(store, files, self._head, TileStack())
             self.rebuild()  # the record has everything: build the tiles anew

@@ -663,8 +663,7 @@ def test_a_damaged_edge_is_rebuilt_from_the_record(folder: Path, tile: Tile, rem
         assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("restored", [False, True])
-def test_tiles_of_every_published_size_lie_there_again(folder: Path, restored: bool) -> None:
+def test_tiles_of_every_published_size_lie_there_again(folder: Path) -> None:
     sizes = (3, 200, 256, 300, 301, 520, 600)
     with opened(folder) as log:
         for size in sizes:
@@ -679,10 +678,6 @@ def test_tiles_of_every_published_size_lie_there_again(folder: Path, restored: b
         raise AssertionError(tile.path)
 
     shutil.rmtree(folder / TILES / "tile")
-    if restored:  # a record that was written anew knows of no tiles
-        store = SqliteStore(folder)
-        store.set_integrated(0)
-        store.close()
     with opened(folder) as log:
         assert log.view.size == 600
     leaves = [leaf_hash(entry(i)) for i in range(600)]
