@@ -233,7 +233,7 @@ class Cosigning:
         """
         times = {name: min(map(_time, lines)) for name, lines in self._lines.items()}
         known = sorted((int(self._now().timestamp()), *times.values()))
-        limit = known[-2] + MAX_CLOCK_SKEW_S
+        limit = known[-2:][0] + MAX_CLOCK_SKEW_S  # the clock alone while nobody has answered
         return {name for name, moment in times.items() if moment <= limit}
 
     def _ask(self, node: NodeState, link: NodeLink, signed: SignedCheckpoint) -> None:
