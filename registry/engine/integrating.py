@@ -10,7 +10,7 @@ It is no source of truth: everything it writes can be made again from the record
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from registry.engine.head import Head
@@ -20,7 +20,7 @@ from registry.errors import StoreCorrupt
 from registry.storage import Store, Tiles
 from registry.tlog.checkpoint import Checkpoint
 from registry.tlog.merkle import Frontier, leaf_hashes
-from registry.tlog.tiles import WIDTH, Tile, TileStack, bundle_of, frame_entries
+from registry.tlog.tiles import WIDTH, Tile, TileStack, bundle_of, frame_entries, width_at
 
 _WRITE_TILES: Final = 512  # at a time, while integrating: about 12 MiB of memory
 
@@ -53,19 +53,27 @@ class Integrator:
     def rebuild(self) -> Checkpoint:
         """Write every tile and bundle anew from the record, after damage to files.
 
-        The unfinished ones in every width that they have had: readers hold checkpoints of earlier
-        sizes, and a folder or bucket cuts nothing for them (tlog-tiles, "Partial Tiles").
+        The unfinished ones in the width of every published checkpoint, too: readers hold earlier
+        ones, and a folder or bucket cuts nothing for them (tlog-tiles, "Partial Tiles").
 
         Raises what `integrate` raises; with `StoreCorrupt` the record itself is damaged.
         """
         with self._integrating:
             self._head.unwritten.clear()
             self._edge = Run(0, (), ())
-            self._advance(self._head.confirmed(), TileStack(), replace=True)
+            sizes = [size for size, _, _ in self._store.checkpoints()]
+            self._advance(self._head.confirmed(), TileStack(), sizes, replace=True)
             return self.view.checkpoint
 
-    def _advance(self, head: Frontier, stack: TileStack, *, replace: bool = False) -> None:
-        self._write(self._build(stack, head, earlier=replace), replace)
+    def _advance(
+        self,
+        head: Frontier,
+        stack: TileStack,
+        earlier: Sequence[int] = (),
+        *,
+        replace: bool = False,
+    ) -> None:
+        self._write(self._build(stack, head, earlier), replace)
         if stack.root() != head.root():
             raise StoreCorrupt(store=self._store.name, reason="its entries do not hash to its head")
         self._store.set_integrated(head.size)
@@ -73,11 +81,11 @@ class Integrator:
         self._head.unwritten.forget(stack.size)
 
     def _build(
-        self, stack: TileStack, head: Frontier, *, earlier: bool
+        self, stack: TileStack, head: Frontier, earlier: Sequence[int]
     ) -> Iterator[tuple[Tile, bytes]]:
         """The tiles and bundles from `stack` to `head`, in order; moves `stack`.
 
-        `earlier`: also the narrower versions of those that are not full.
+        Those that are not full also as trees of `earlier` sizes have them.
         """
         index = stack.size // WIDTH
         bundle: list[bytes] = []
@@ -94,10 +102,10 @@ class Integrator:
                 if len(bundle) == WIDTH:
                     yield bundle_of(index), b"".join(bundle)
                     index, bundle = index + 1, []
-        for width in _widths(len(bundle), earlier):
+        for width in _widths(bundle_of(index, len(bundle)), earlier):
             yield bundle_of(index, width), b"".join(bundle[:width])
         for tile, hashes in stack.partials():
-            for width in _widths(tile.width, earlier):
+            for width in _widths(tile, earlier):
                 yield Tile(tile.level, tile.index, width), b"".join(hashes[:width])
         self._edge = Run(index * WIDTH, bundle, ())
 
@@ -129,6 +137,7 @@ class Integrator:
         self._files.drop_partials(tile for tile, _ in chunk)
 
 
-def _widths(width: int, earlier: bool) -> range:
-    """The widths in which an unfinished tile is written: the last alone, or all there have been."""
-    return range(1 if earlier else max(width, 1), width + 1)
+def _widths(tile: Tile, earlier: Sequence[int]) -> list[int]:
+    """The widths in which an unfinished tile or bundle is written; a tile of none is not."""
+    before = {width_at(tile.level, tile.index, size) for size in earlier}
+    return sorted(width for width in {*before, tile.width} if 0 < width <= tile.width)
