@@ -12,7 +12,9 @@ source must hold all of that, and nothing is served before. What remains: a side
 have signed a tree that the main chain did not commit to yet, and nobody asked here knows of it.
 Whoever kept such a checkpoint holds it against the restored log; a monitor's record can be given
 and is then asked, too. Entries that were acknowledged and not yet cosigned are lost with the disk:
-their submitters still have them, and submit them again.
+their submitters still have them, and submit them again. The record does not know the checkpoints
+before the last one: until the unfinished tile of a chain is full, a folder or bucket of its tiles
+that is served as it is lacks the narrower ones of earlier sizes; our servers cut them.
 """
 
 from __future__ import annotations
