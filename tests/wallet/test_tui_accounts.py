@@ -12,6 +12,7 @@ from textual.widgets import Input, TextArea
 
 from tests.wallet.conftest import Town
 from tests.wallet.tui_driver import running
+from wallet.errors import NoTrustBundle
 from wallet.tui.app import WalletApp
 from wallet.tui.screens.base import WalletScreen
 from wallet.tui.screens.consent import ConsentScreen
@@ -167,7 +168,8 @@ async def test_the_language_changes_everywhere_and_keeps_what_was_typed(town: To
         await driver.until(lambda: "回应请求" in driver.keys)
         town.wires.cut.add("registry.example")
         await driver.press("ctrl+r")
-        await driver.until(lambda: "登记" in driver.notice)
+        await driver.until(lambda: driver.kind == "error")
+        assert "登记" in driver.notice
 
 
 async def test_help_and_palette_know_the_screen(town: Town) -> None:
@@ -265,6 +267,27 @@ async def test_the_wallet_is_locked_while_the_list_is_read(
         await driver.on(UnlockScreen)
         go_on.set()
         await driver.pilot.pause(0.1)
+
+
+async def test_the_app_is_left_while_a_step_runs(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = town.wallet()
+    town.credential(wallet)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(**_: object) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        raise NoTrustBundle
+
+    async with running(town, wallet) as driver:
+        await driver.listed()
+        monkeypatch.setattr(wallet, "refresh", slow)
+        await driver.press("ctrl+r")
+        await driver.until(begun.is_set)
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+    assert driver.app.defect is None
 
 
 @pytest.mark.parametrize(

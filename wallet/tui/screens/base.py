@@ -124,8 +124,8 @@ class Spoken(Screen[R]):
 
     @property
     def is_shown(self) -> bool:
-        """Whether the screen is on the stack still; when it is not, the wallet may be closed."""
-        return self in self.app.screen_stack
+        """Whether the app goes on and has the screen on its stack; if not, all may be closed."""
+        return self.app.is_running and self.is_attached and self in self.app.screen_stack
 
     async def stands(self) -> bool:
         """Whether the screen is shown still; when it is, all its widgets are there."""
