@@ -16,7 +16,7 @@ from registry.trust import Genesis, TrustBundle
 from tests.waiting import until
 from wallet.service import Wallet
 
-pytestmark = pytest.mark.timeout(450)
+pytestmark = pytest.mark.timeout(900)
 
 STEPS = [
     "network",
@@ -59,7 +59,7 @@ def zl(*words: str | Path, timeout: float = 60, **environ: str) -> subprocess.Co
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
     folder = tmp_path_factory.mktemp("stage") / "demo"
-    ended = zl("demo", "--out", folder, "--json", timeout=400)
+    ended = zl("demo", "--out", folder, "--json", timeout=800)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-4000:]
     return folder, [json.loads(line) for line in ended.stdout.splitlines()]
 

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ from typing import Any, Final, Self
 from schemas.errors import ExitCode, ZhenglianError
 from zhenglian.demo.tethered import PARENT
 
-START_S: Final = 30.0
+START_S: Final = 60.0
 """Seconds for a server to say that it listens, on a slow machine."""
 
 STOP_S: Final = 5.0
@@ -64,6 +65,7 @@ class Stage:
     folder: Path
     language: str
     _servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    _ports: ExitStack = field(default_factory=ExitStack)
 
     @property
     def logs(self) -> Path:
@@ -134,11 +136,13 @@ class Stage:
             raise ServerFailed(name=name, log=log)
         return address
 
-    def kill(self, name: str) -> None:
-        """End a server as a crash would."""
+    def kill(self, name: str, *, port: int | None = None) -> None:
+        """End a server as a crash would. Its `port` is kept for when it comes back."""
         server = self._servers.pop(name)
         server.kill()
         server.wait()
+        if port is not None:
+            self._ports.enter_context(reserved_port(port))
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +162,7 @@ class Stage:
                 server.kill()
                 server.wait()
         self._servers.clear()
+        self._ports.close()
 
 
 def _announced(server: subprocess.Popen[str], log: Path) -> str | None:
@@ -192,13 +197,17 @@ def _announced(server: subprocess.Popen[str], log: Path) -> str | None:
     return None
 
 
-def free_ports(count: int) -> Sequence[int]:
-    """Ports of 127.0.0.1 that were free a moment ago; all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+@contextmanager
+def reserved_port(port: int = 0) -> Iterator[int]:
+    """A port of 127.0.0.1, by default any, that only a server which names it gets meanwhile.
+
+    Where two sockets cannot share an address before one listens, which is everywhere but on
+    Linux, it was merely free a moment ago.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        found = int(held.getsockname()[1])
+        if sys.platform != "linux":
+            held.close()
+        yield found
