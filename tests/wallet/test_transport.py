@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -107,3 +107,62 @@ def test_a_drop_at_a_time_is_too_slow() -> None:
         pytest.raises(IssuerUnreachable),
     ):
         http.get(f"{BASE}/x")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://issuer.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://issuer.example",
+        "https://user@issuer.example",
+        "https://issuer.example?x=1",
+        "https://issuer.example#x",
+        "https://issuer.example:99999",
+        "https://issüer.example",
+        "https://",
+        "issuer.example",
+        "",
+    ],
+)
+def test_unsafe_addresses(address: str) -> None:
+    with pytest.raises(IssuerAddressUnsafe):
+        check_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://issuer.example", "http://127.0.0.1:8001/a", "http://[::1]:8", "http://localhost:1"],
+)
+def test_safe_addresses(address: str) -> None:
+    assert check_address(address + "/") == address
+
+
+def test_well_known_stands_between_host_and_path() -> None:
+    with SafeHttp("https://issuer.example/city/a") as http:
+        assert (
+            http.well_known("openid-credential-issuer")
+            == "https://issuer.example/.well-known/openid-credential-issuer/city/a"
+        )
+
+
+def test_an_answer_that_drips() -> None:
+    """Each read is in time; the whole is not."""
+    times = iter(range(0, 1000, 10))
+
+    class Dripping(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, stream=Drops())
+
+    class Drops(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield b" " * 65536
+
+    with (
+        SafeHttp(
+            "https://issuer.example", transport=Dripping(), monotonic=lambda: float(next(times))
+        ) as http,
+        pytest.raises(IssuerUnreachable),
+    ):
+        http.get("https://issuer.example/x")
