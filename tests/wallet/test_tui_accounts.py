@@ -228,7 +228,7 @@ async def test_a_defect_ends_the_app_without_telling_values(
 # What a slow thread meets when it comes back
 
 
-@pytest.mark.parametrize("above", ["nothing", "a credential", "a form"])
+@pytest.mark.parametrize("above", ["nothing", "a credential", "a form", "a question"])
 async def test_the_wallet_is_locked_from_wherever_its_owner_is(above: str, town: Town) -> None:
     """The list beneath must not be read once more from a wallet that is closed."""
     wallet = town.wallet()
@@ -241,6 +241,9 @@ async def test_the_wallet_is_locked_from_wherever_its_owner_is(above: str, town:
         elif above == "a form":
             await driver.press("r")
             await driver.on(SourceScreen)
+        elif above == "a question":
+            await driver.press("f1")
+            await driver.on(HelpScreen)
         await driver.press("ctrl+l")
         await driver.on(UnlockScreen)
         assert not driver.app.is_open

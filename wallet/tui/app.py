@@ -197,7 +197,7 @@ class WalletApp(App[None]):
             below = [s for s in self.screen_stack if not isinstance(s, SystemModalScreen)]
             return self.is_open and len(below) == BASE and not _busy(below[-1])
         if action == "lock":
-            return self.is_open and not _busy(self.screen)
+            return self.is_open and not any(_busy(screen) for screen in self.screen_stack)
         return True
 
     def go(self, place: str) -> None:

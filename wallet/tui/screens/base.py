@@ -39,6 +39,14 @@ R = TypeVar("R")
 BACK: Binding = Binding(
     "escape", "back", _("Back"), tooltip=_("Leave this screen; nothing is sent."), id="back"
 )
+LOCK: Binding = Binding(
+    "ctrl+l",
+    "app.lock",
+    _("Lock"),
+    tooltip=_("Forget the key and ask for the passphrase again."),
+    show=False,
+    id="lock",
+)
 
 
 class Spoken(Screen[R]):
@@ -216,7 +224,8 @@ class WalletScreen(Spoken[None]):
 class Dialog(ModalScreen[R], Spoken[R]):
     """A small screen over another."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [BACK]
+    # A modal screen hides the app's keys; this one is for someone who must look away at once.
+    BINDINGS: ClassVar[list[BindingType]] = [BACK, LOCK]
 
 
 def _typed(widget: object) -> object | None:
