@@ -26,7 +26,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.ports import held_port, number_of
 from tests.registry.cluster import Cluster
+from tests.waiting import until
 
 NODES = ("pg1", "pg2", "pg3")
 REGISTRY_TESTS = Path(__file__).parents[1] / "registry"
@@ -50,16 +52,6 @@ def programs() -> dict[str, str]:
     return found
 
 
-def free_ports(count: int) -> list[int]:
-    with_sockets = [socket.socket() for _ in range(count)]
-    for each in with_sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in with_sockets]
-    for each in with_sockets:
-        each.close()
-    return ports
-
-
 @dataclass
 class Patroni:
     """The cluster. `kill` and `crash` are what happens to it."""
@@ -70,6 +62,7 @@ class Patroni:
     ports: dict[str, int] = field(default_factory=dict)
     rest: dict[str, int] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    held: list[socket.socket] = field(default_factory=list)
     password: str = field(default_factory=lambda: secrets.token_hex(12))
 
     def run(self, name: str, *command: str) -> None:
@@ -88,7 +81,8 @@ class Patroni:
             )
 
     def start(self) -> None:
-        etcd, peer, *rest = free_ports(2 + 2 * len(NODES))
+        self.held = [held_port() for _ in range(2 + 2 * len(NODES))]  # nodes come back to theirs
+        etcd, peer, *rest = map(number_of, self.held)
         self.ports = dict(zip(NODES, rest[: len(NODES)], strict=True))
         self.rest = dict(zip(NODES, rest[len(NODES) :], strict=True))
         self.run(
@@ -183,6 +177,10 @@ class Patroni:
                 return str(member["name"])
         return None
 
+    def primary(self) -> str:
+        """`leader`, once Patroni answers and has one."""
+        return until(self.leader) or ""
+
     def whole(self) -> bool:
         """One primary, one synchronous standby, one more; all of them follow."""
         roles = sorted(
@@ -228,6 +226,8 @@ class Patroni:
             if name in self.ports:
                 with suppress(OSError, ValueError, IndexError):
                     os.kill(self.postmaster(name), signal.SIGQUIT)
+        for port in self.held:
+            port.close()
 
 
 @pytest.fixture(scope="session")
