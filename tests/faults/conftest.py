@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.registry.conftest import Postgres
+from tests.waiting import PATIENCE_S
 
 
 class CrashingPostgres(Postgres):
@@ -24,7 +25,7 @@ class CrashingPostgres(Postgres):
         """What `pg_ctl stop -m immediate` does; then it is started and recovers by itself."""
         process = self.server.get_postmaster_info().process
         process.send_signal(3)  # SIGQUIT
-        process.wait(20)
+        process.wait(PATIENCE_S)
         self.server.ensure_postgres_running()
 
     def end_sessions(self) -> None:
@@ -52,6 +53,6 @@ def crashing_postgres() -> Iterator[CrashingPostgres]:
         with suppress(psutil.NoSuchProcess):  # it may have ended with the last fault
             process = server.get_postmaster_info().process
             process.send_signal(3)
-            process.wait(20)
+            process.wait(PATIENCE_S)
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -78,7 +78,7 @@ class Cluster:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == expect, done.stdout + done.stderr
@@ -127,7 +127,7 @@ class Cluster:
     def signal(self, name: str, number: signal.Signals) -> None:
         self.running[name].send_signal(number)
         if number in {signal.SIGKILL, signal.SIGTERM}:
-            self.running.pop(name).wait(20)
+            self.running.pop(name).wait(PATIENCE_S)
 
     def status(self, name: str) -> Any:
         try:
@@ -252,7 +252,7 @@ class Cluster:
         for process in self.running.values():
             process.send_signal(signal.SIGCONT)
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
         for port in self.held.values():
             port.close()
 

@@ -28,6 +28,7 @@ import pytest
 
 from registry.simulation.simulator import Consortium
 from tests.registry.cluster import Cluster
+from tests.waiting import PATIENCE_S
 
 _numbers = itertools.count()
 
@@ -42,7 +43,7 @@ class Postgres:
         """End it at once."""
         process = self.server.get_postmaster_info().process
         process.send_signal(signal.SIGQUIT)
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     def start(self) -> None:
         """Start it again."""
@@ -100,7 +101,7 @@ def _serving() -> Iterator[Postgres]:
         with suppress(psutil.NoSuchProcess):
             server.crash()  # nobody needs the data any more
         server.server.cleanup()
-        guard.communicate(timeout=20)
+        guard.communicate(timeout=PATIENCE_S)
 
 
 @dataclass(frozen=True)

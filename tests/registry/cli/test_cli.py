@@ -26,7 +26,7 @@ from registry.ledger.entries import anchor_entry
 from registry.ledger.genesis import Genesis
 from registry.trust import TrustBundle
 from tests.ports import held_port, number_of
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from zhenglian.cli import run
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
@@ -74,7 +74,7 @@ class Machine:
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self.running.pop(name)
         process.send_signal(number)
-        code = process.wait(timeout=20)
+        code = process.wait(PATIENCE_S)
         assert process.stdout is not None
         process.stdout.close()
         return code

@@ -24,7 +24,7 @@ from registry.errors import EntryUnknown
 from registry.ledger.entries import anchor_entry
 from registry.ledger.genesis import Genesis
 from registry.trust import TrustBundle
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from zhenglian.cli import run
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
@@ -102,7 +102,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         for running in found.running:
             running.send_signal(signal.SIGTERM)
         for running in found.running:
-            running.wait(timeout=20)
+            running.wait(PATIENCE_S)
             if running.stdout is not None:
                 running.stdout.close()
         patch.undo()

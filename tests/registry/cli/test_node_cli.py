@@ -31,7 +31,7 @@ from registry.tlog.note import (
     NoteSigner,
     VerifierKey,
 )
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from zhenglian.cli import run
 
 NODES = ("civil-affairs", "public-security", "tax", "transport")
@@ -91,7 +91,7 @@ class Network:
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         process = self.running.pop(name)
         process.send_signal(number)
-        process.wait(timeout=20)
+        process.wait(PATIENCE_S)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -27,6 +27,7 @@ from registry.sequencing.chain import Chains
 from registry.simulation import simulator
 from registry.simulation.simulator import Consortium
 from tests.listening import listening
+from tests.waiting import PATIENCE_S
 
 PROGRAM = [sys.executable, "-m", "zhenglian"]
 
@@ -64,7 +65,7 @@ class Town:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == expect, (done.returncode, done.stdout, done.stderr)
         return done.stdout + done.stderr
@@ -190,7 +191,7 @@ def test_watching_goes_on_until_a_signal(town: Town) -> None:
         assert process.stdout is not None
         lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert all(line["alarms"] == [] for line in lines)
     main = town.chain.genesis.origin
     assert lines[0]["chains"][main]["replayed"] == lines[0]["chains"][main]["size"]
@@ -231,7 +232,7 @@ def test_export_verify_import_and_serve(town: Town, tmp_path: Path) -> None:
         assert town.chain.genesis.network in shown
         assert httpx.get(f"{url}/explorer/").status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_usage(town: Town, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -21,7 +22,7 @@ from registry.simulation.simulator import Consortium, Party
 from registry.web import patience
 from tests.listening import listening
 from tests.registry.submissions import anchors, sealed
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,18 @@ def receive(connection: socket.socket) -> tuple[int, Any]:
 
 
 def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+
+
+def sent(port: int, data: bytes) -> socket.socket:
+    """A connection over which so much was sent."""
+    connection = connect(port)
+    connection.sendall(data)
+    return connection
+
+
+def post(url: str, data: bytes) -> httpx.Response:
+    return httpx.post(url, content=data, timeout=PATIENCE_S, trust_env=False)
 
 
 def ends(connection: socket.socket) -> bool:
@@ -96,7 +108,7 @@ def test_hundreds_at_once_over_http(chain: Consortium, issuer: Party, url: str) 
 
     async def run() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=64)
-        async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, limits=limits, trust_env=False) as client:
             return await asyncio.gather(*(client.post(url, content=one) for one in posts))
 
     answers = asyncio.run(run())
@@ -172,22 +184,24 @@ def test_slow_senders_do_not_stop_others(
     url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(add_api, "BODY_S", 0.6)
     before = size(chain)
-    slow = [connect(port) for _ in range(40)]
-    try:
-        for connection in slow:
-            connection.sendall(request(path, body(chain, issuer))[:-5])
-        begun = time.monotonic()
-        assert httpx.post(url, content=body(chain, issuer), trust_env=False).status_code == 201
-        assert time.monotonic() - begun < 5
-        for connection in slow:
+
+    def stalled(count: int) -> list[socket.socket]:
+        """Senders whose bodies lack their ends."""
+        return [
+            held.enter_context(sent(port, request(path, body(chain, issuer))[:-5]))
+            for _ in range(count)
+        ]
+
+    with ExitStack() as held:
+        monkeypatch.setattr(add_api, "BODY_S", PATIENCE_S)  # none of them ends meanwhile
+        stalled(40)
+        assert post(url, body(chain, issuer)).status_code == 201
+        monkeypatch.setattr(add_api, "BODY_S", 0.3)
+        for connection in stalled(5):
             status, told = receive(connection)
             assert status == 400
             assert "slowly" in told["error"]["message"]
-    finally:
-        for connection in slow:
-            connection.close()
     assert size(chain) == before + 2
 
 
@@ -217,7 +231,7 @@ def test_bodies_in_part_are_bounded_all_together(
         held.sendall(data[:90_000])
         # Once the server has taken it in.
         until(lambda: tried(50_000), lambda told: told == (503, "ZL-LOG-BUSY"))
-        assert httpx.post(url, content=body(chain, issuer), trust_env=False).status_code == 201
+        assert post(url, body(chain, issuer)).status_code == 201
     # Who left has given back what they held, once the server has noticed that they left.
     assert until(lambda: tried(90_000) is None)
     until(lambda: tried(len(data)), lambda told: told == (400, "ZL-SUBMISSION-MALFORMED"))
@@ -235,7 +249,7 @@ def test_a_sender_that_dies_changes_nothing_for_others(
         connection.sendall(request(path, whole))  # and is gone before the answer
     until(lambda: size(chain) >= before + 2)
     assert size(chain) == before + 2
-    again = httpx.post(url, content=whole, trust_env=False)
+    again = post(url, whole)
     assert (again.status_code, again.json()["repeated"]) == (200, True)
 
 
@@ -272,7 +286,7 @@ def test_endless_heads_are_ended(port: int, path: str, what: str) -> None:
 
 def test_other_paths_and_methods_go_on_to_the_router(chain: Consortium, port: int) -> None:
     base = f"http://127.0.0.1:{port}"
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
         assert client.get(f"{base}/status").status_code == 200
         assert client.get(f"{base}/{chain.genesis.identity_origin}/add").status_code in (404, 405)
         assert client.post(f"{base}/add", content=b"").status_code == 404
@@ -286,8 +300,8 @@ def test_a_defect_becomes_a_500_and_the_server_goes_on(
     door = chain.sequencer.chains.door
     with monkeypatch.context() as patched:
         patched.setattr(door, "permit", lambda *_: 1 // 0)
-        assert httpx.post(url, content=body(chain, issuer), trust_env=False).status_code == 500
-    assert httpx.post(url, content=body(chain, issuer), trust_env=False).status_code == 201
+        assert post(url, body(chain, issuer)).status_code == 500
+    assert post(url, body(chain, issuer)).status_code == 201
 
 
 def test_answers_from_many_threads_all_arrive() -> None:

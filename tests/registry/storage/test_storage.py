@@ -36,7 +36,7 @@ from registry.tlog.checkpoint import Checkpoint, open_checkpoint
 from registry.tlog.merkle import Frontier, leaf_hash
 from registry.tlog.note import NoteSigner
 from registry.tlog.tiles import Tile, encode_bundle
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ORIGIN = "store.example/log"
 SIGNER = NoteSigner.from_seed(ORIGIN, b"\x01" * 32)
@@ -113,7 +113,7 @@ def test_no_kill_loses_an_acknowledged_entry_or_makes_two_roots(tmp_path: Path) 
                 assert line, "the writer ended by itself"
                 note(line)
         writer.stdin.close()
-        assert writer.wait(timeout=10) == 0
+        assert writer.wait(PATIENCE_S) == 0
 
     assert len(acknowledged) >= KILLS * 2 // 3
     assert len(roots) >= KILLS // 2
@@ -238,7 +238,7 @@ def test_another_process_is_kept_out_and_a_killed_one_leaves_no_lock(folder: Pat
             Log.open(folder)
         assert caught.value.exit_code == 4
         other.kill()
-        other.wait(timeout=10)
+        other.wait(PATIENCE_S)
     with Log.open(folder) as log:
         assert log.view.entries(0, 1) == [b"other"]
 
@@ -429,7 +429,7 @@ def test_a_paused_writer_blocks_nobody_and_shows_no_older_checkpoint_later(tmp_p
         tiles.write_checkpoint(note(12))
         assert tiles.read_checkpoint() == note(12)
         writer.send_signal(signal.SIGCONT)
-        assert writer.wait(30) == 0
+        assert writer.wait(PATIENCE_S) == 0
         assert tiles.read_checkpoint() == note(12)
         assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", ".checkpoint.lock"}
         tiles.write_checkpoint(note(20))  # nothing was left behind that is in the way
