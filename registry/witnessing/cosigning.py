@@ -119,13 +119,10 @@ def exchange(
     Moves `node.size` to what it has seen. Raises RegistryUnreachable, CosignatureMissing, NodeBusy.
     """
     for _ in range(_EXCHANGES):
-        if node.size > signed.size:
-            raise CosignatureMissing(
-                node=node.name,
-                reason=Phrase("it has seen a larger tree, of {size} entries", size=node.size),
-            )
-        proof = consistency(node.size, signed.size)
-        lines = [f"old {node.size}", *(encode_hash(sibling) for sibling in proof), "", ""]
+        # A size that it once named and never had must not keep it from being asked again.
+        old = min(node.size, signed.size)
+        proof = consistency(old, signed.size)
+        lines = [f"old {old}", *(encode_hash(sibling) for sibling in proof), "", ""]
         status, body = link.add_checkpoint("\n".join(lines).encode() + signed.data)
         if status == 200:
             return tuple(lines_of(node.name, node.keys, signed, body))
@@ -139,6 +136,11 @@ def exchange(
             node.size = parse_decimal(said)
         except ValueError as error:
             raise CosignatureMissing(node=node.name, reason="HTTP 409, no size") from error
+        if node.size > signed.size:
+            raise CosignatureMissing(
+                node=node.name,
+                reason=Phrase("it has seen a larger tree, of {size} entries", size=node.size),
+            )
     raise NodeBusy
 
 

@@ -96,15 +96,10 @@ class MirrorClient:
 
     def _announce(self, signed: SignedCheckpoint, source: Source) -> bool:
         for _ in range(_ATTEMPTS):
-            if self._pending > signed.size:
-                raise CosignatureMissing(
-                    node=self.name,
-                    reason=Phrase(
-                        "it has seen a larger tree, of {size} entries", size=self._pending
-                    ),
-                )
-            proof = source.consistency_proof(self._pending, signed.size)
-            lines = [f"old {self._pending}", *(encode_hash(h) for h in proof), "", ""]
+            # A size that it once named and never had must not keep it from being asked again.
+            old = min(self._pending, signed.size)
+            proof = source.consistency_proof(old, signed.size)
+            lines = [f"old {old}", *(encode_hash(h) for h in proof), "", ""]
             status, _, body = self._post(
                 "add-checkpoint", "\n".join(lines).encode() + signed.by_log_alone(), {}
             )
@@ -119,6 +114,13 @@ class MirrorClient:
                 self._pending = parse_decimal(body.decode("ascii").removesuffix("\n"))
             except ValueError as error:
                 raise CosignatureMissing(node=self.name, reason="HTTP 409, no size") from error
+            if self._pending > signed.size:
+                raise CosignatureMissing(
+                    node=self.name,
+                    reason=Phrase(
+                        "it has seen a larger tree, of {size} entries", size=self._pending
+                    ),
+                )
         raise CosignatureMissing(node=self.name, reason="its pending checkpoint keeps moving")
 
     def _upload(self, signed: SignedCheckpoint, source: Source) -> bytes | None:

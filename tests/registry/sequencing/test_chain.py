@@ -299,6 +299,27 @@ def test_who_waits_for_every_node_gets_the_newest_from_one_that_was_busy(
     assert [node["lag"] for node in chain.sequencer.status()["nodes"]] == [0, 0, 0, 0]
 
 
+def test_a_node_that_once_named_a_size_that_is_not_is_asked_again(
+    chain: Consortium, issuer: Party
+) -> None:
+    name = "public-security"
+    link = chain._links[name]
+
+    class Wrong:
+        def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+            return 409, b"1000000\n"
+
+    chain._links[name] = Wrong()
+    anchor(chain, issuer)
+    assert chain.settle()
+    [alarm] = chain.sequencer.status()["alarms"]
+    assert "larger tree, of 1000000 entries" in alarm
+    chain._links[name] = link
+    assert chain.settle()
+    assert chain.sequencer.status()["alarms"] == []
+    assert len(chain.client.cosigned().main.cosigners) == 4
+
+
 def test_two_nodes_down_stop_checkpoints_and_lose_nothing(chain: Consortium, issuer: Party) -> None:
     anchor(chain, issuer)
     chain.settle()

@@ -494,6 +494,29 @@ def test_a_log_pushes_itself(world: World, http: TestClient) -> None:
         client_of(http).push(fork.signed(9000), fork)
 
 
+def test_a_mirror_that_once_named_a_size_that_is_not_is_asked_again(
+    world: World, http: TestClient
+) -> None:
+    lies = True
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if lies:
+            return httpx.Response(409, content=b"1000000\n")
+        answer = http.request(
+            request.method, request.url.path, content=request.read(), headers=dict(request.headers)
+        )
+        return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
+
+    client = MirrorClient(
+        "m", "http://mirror.invalid/mirror/", [M1.key], transport=httpx.MockTransport(handle)
+    )
+    with pytest.raises(CosignatureMissing, match="larger tree"):
+        client.push(LOG_DATA.signed(300), LOG_DATA)
+    lies = False
+    assert client.push(LOG_DATA.signed(300), LOG_DATA)
+    world.check_copy(LOG_DATA, 300)
+
+
 def test_a_mirror_that_lies_is_not_believed() -> None:
     def push(handle: httpx.MockTransport) -> None:
         client = MirrorClient("m", "http://m.invalid", [M1.key], transport=handle)
