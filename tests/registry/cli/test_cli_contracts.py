@@ -204,6 +204,7 @@ def test_chains_are_added_and_rolled_over_while_the_network_runs(town: Town) -> 
     with RegistryClient(town.url, town.genesis) as client:
         first = client.submit(f"{network}/transport", [old], key, f"{did}#key-1")
         town.until(lambda status: size_of(status, "transport") == 2)
+        town.settled()  # the next epoch is made from what a quorum has vouched for
         rolled = told("chain", "roll", "transport")
         assert rolled["entry"]["origin"] == f"{network}/transport-2"
         assert rolled["entry"]["batch"] == {"interval": 1000, "size": 512}
