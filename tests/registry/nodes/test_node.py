@@ -243,8 +243,8 @@ def test_the_monitor_serves_what_was_cosigned(liar: Liar) -> None:
 
 
 def test_a_stranger_raises_no_alarm_about_an_honest_log(liar: Liar) -> None:
-    assert liar.ask(0).status == 200
-    size = len(liar.main)
+    assert liar.put(0).status == 200
+    size = len(liar.leaves)
     body = b"old %d\n" % size + HASH_LINE + b"\n" + liar.note()
     assert liar.node.add_checkpoint(body).status == 422
     assert liar.node.refusals() == []
