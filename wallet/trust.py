@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from credentials.canonical import Canonicalizer, default_canonicalizer
 from credentials.dids import DidDocument
-from registry.errors import HistoryRewritten
+from registry.errors import HistoryRewritten, RegistryError
 from registry.ledger.genesis import Genesis
 from registry.trust import Accreditation, TrustBundle
 from registry.trust.assurance import Assurance
@@ -88,9 +88,11 @@ class Trust:
         return self.replace(data, now)
 
     def _earlier(self) -> TrustBundle | None:
+        """The bundle held, to compare another with. One that is of no use must not stay for ever:
+        it can be replaced, though never by one of a smaller chain (`replace`)."""
         try:
             return self.bundle()
-        except NoTrustBundle:
+        except (NoTrustBundle, RegistryError):
             return None
 
     @contextmanager

@@ -107,6 +107,21 @@ def test_an_older_bundle_is_refused(town: Town, tmp_path: Path) -> None:
         wallet.load_trust_bundle(tmp_path / "old.zltrust")
 
 
+def test_a_bundle_that_became_useless_can_be_replaced(town: Town, tmp_path: Path) -> None:
+    wallet = town.wallet()
+    with town.client() as client:
+        (tmp_path / "old.zltrust").write_bytes(client.trust_bundle())
+    number = town.credential(wallet)
+    wallet._vault.execute("UPDATE settings SET value = ? WHERE name = 'bundle'", (b"damaged",))
+    wallet._trust._assurance = None  # as after a restart
+    with pytest.raises(BundleCorrupt):
+        wallet.inspect_request(town.request("name"))
+    with pytest.raises(TrustBundleOlder):
+        wallet.load_trust_bundle(tmp_path / "old.zltrust")
+    wallet.refresh()
+    assert wallet.credential(number).state is CredentialState.VALID
+
+
 def test_a_bundle_of_a_rewritten_history_is_kept_as_evidence_and_not_used(
     town: Town, tmp_path: Path
 ) -> None:
