@@ -372,7 +372,10 @@ class RegistryClient:
         bundle, data = self._addresses.first(read)
         if held is not None:
             try:
-                close_gaps(check_continues(held, bundle), self.root_at)
+                gaps = check_continues(held, bundle)
+                # Who is behind has no tiles of the larger chain; whether to take it, others decide.
+                if bundle.main_checkpoint.size >= held.main_checkpoint.size:
+                    close_gaps(gaps, self.root_at)
             except HistoryRewritten as error:
                 error.evidence = data
                 raise

@@ -189,6 +189,31 @@ def test_a_false_tile_is_no_evidence_against_the_quorum(towns: Callable[[], Town
         client.trust_bundle(held)
 
 
+class Behind(httpx.BaseTransport):
+    """A server that has an older bundle, and no tiles but those of its time."""
+
+    def __init__(self, bundle: bytes) -> None:
+        self._bundle = bundle
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/bundle"):
+            return httpx.Response(200, content=self._bundle)
+        return httpx.Response(404)
+
+
+def test_a_server_that_is_behind_is_not_asked_for_what_it_cannot_have(
+    towns: Callable[[], Town],
+) -> None:
+    town = towns()
+    older = town.chain.bundle()
+    town.anchor(100)
+    chain = town.chain
+    with RegistryClient(
+        chain.url, chain.genesis, transport=Behind(older.raw), now=lambda: chain.now
+    ) as client:
+        assert client.trust_bundle(chain.bundle()) == older.raw
+
+
 def test_access_records_count_as_well(towns: Callable[[], Town]) -> None:
     def looked(town: Town, desk: Party, word: str) -> None:
         record = access_entry(desk.did, sha256(word.encode()).digest())
